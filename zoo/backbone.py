@@ -1,0 +1,72 @@
+"""The contract of a backbone: weights become a callable that computes and does not know what its numbers mean."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import MissingPackageError, PluginError
+from zoo.spec import BackboneSpec, OutputSpec
+
+
+class Backbone(ABC):
+    """A network bound to one of its outputs. Constructing is cheap; `load` reads the weights.
+
+    files: local paths by role: "weights", and "preprocessor" where the spec's text input names one. A subclass
+        imports its framework in `load`, not with its module: a runtime that reads `files` by itself then never
+        pays for it.
+    """
+
+    def __init__(self, spec: BackboneSpec, output: str, files: Mapping[str, Path]) -> None:
+        self.spec = spec
+        self.output = output
+        self.files = dict(files)
+
+    @property
+    def facts(self) -> OutputSpec:
+        """What the spec says of the bound output."""
+        return self.spec.outputs[self.output]
+
+    @abstractmethod
+    def load(self) -> None:
+        """Read the weights into memory; a second call does nothing. Raises BackboneError."""
+
+    @abstractmethod
+    def forward(self, batch: Any, training: bool = False) -> dict[str, Any]:
+        """The tensors of the bound output for a batch of prepared inputs.
+
+        batch: float32 or uint8 [n, h, w, c] as `spec.input` says, or string [n].
+        Returns, by name: "logits" [n, width]; "features" [n, width]; for output "boxes" "boxes" [n, k, 4],
+        "scores" [n, k], "classes" [n, k] as the module numbers them, and "count" [n], how many of the k are real.
+        Further outputs, a plugin's own, are named after themselves.
+        """
+
+    @abstractmethod
+    def parameters(self) -> int:
+        """The number of weights, trainable or not, of the loaded network."""
+
+
+def import_loader(loader: str, wanted_by: str) -> Any:
+    """What a `"module:Name"` string names; raises PluginError or MissingPackageError that names `wanted_by`."""
+    module_name, _, name = loader.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except ModuleNotFoundError as error:
+        if error.name and module_name.split(".")[0] == error.name.split(".")[0]:
+            raise PluginError(
+                f"{wanted_by} names the loader {loader!r}, but there is no module {error.name!r}"
+            ) from error
+        raise MissingPackageError(f"{wanted_by} needs the package {error.name!r} (pip install {error.name})") from error
+    except AttributeError as error:
+        raise PluginError(f"{wanted_by} names the loader {loader!r}, but {module_name!r} has no {name!r}") from error
+
+
+def load_backbone(spec: BackboneSpec, output: str, files: Mapping[str, Path]) -> Backbone:
+    """The backbone of `spec`, constructed and not yet loaded."""
+    backbone = import_loader(spec.loader, f"backbone {spec.name!r}")(spec, output, files)
+    if not isinstance(backbone, Backbone):
+        raise PluginError(f"the loader {spec.loader!r} of backbone {spec.name!r} makes no zoo.Backbone")
+    return backbone

@@ -1,0 +1,85 @@
+"""Catalogues: backbones written as data, with no Python.
+
+A catalogue is a TOML file with one `[[backbone]]` table a row, its fields those of `BackboneSpec`; an optional
+`[defaults]` table is merged under every row. Users' own are named by `ZOO_CATALOG` (several, separated as in PATH) or
+lie as `*.toml` in the zoo's folder of the user's configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from zoo.errors import SpecError
+from zoo.spec import BackboneSpec
+
+
+def read_catalog(path: str | os.PathLike[str]) -> list[BackboneSpec]:
+    """The backbones of a catalogue file; raises SpecError that names the file, the row and the field.
+
+    Relative `path` fields count from the file's folder.
+    """
+    file = Path(path)
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"catalogue {str(file)!r} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"catalogue {str(file)!r} is not valid TOML: {error}") from error
+    unknown = sorted(set(content) - {"defaults", "backbone"})
+    rows = content.get("backbone", [])
+    if unknown or not isinstance(rows, list) or not rows:
+        found = f"it has {', '.join(map(repr, unknown))}" if unknown else "it has none"
+        raise SpecError(f"catalogue {str(file)!r} holds [[backbone]] tables and one [defaults] table; {found}")
+    defaults = content.get("defaults", {})
+    return [_spec(_merge(defaults, row), file, number) for number, row in enumerate(rows, start=1)]
+
+
+def user_catalogs() -> list[Path]:
+    """The user's own catalogue files, in the order in which they are read."""
+    named = os.environ.get("ZOO_CATALOG", "")
+    paths = [Path(part).expanduser() for part in named.split(os.pathsep) if part]
+    return paths + sorted(config_folder().glob("*.toml"))
+
+
+def config_folder() -> Path:
+    """The zoo's folder of the user's configuration, by platform convention."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("zoo", appauthor=False))
+
+
+def _spec(row: dict[str, Any], file: Path, number: int) -> BackboneSpec:
+    try:
+        spec = BackboneSpec.model_validate(row)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"] if part not in ("image", "text"))
+        name = row.get("name", f"row {number}")
+        raise SpecError(f"catalogue {str(file)!r}, backbone {name!r}, field {field!r}: {first['msg']}") from error
+    return _anchored(spec, file.absolute().parent)
+
+
+def _anchored(spec: BackboneSpec, folder: Path) -> BackboneSpec:
+    """`spec` with relative weight paths made to count from `folder`."""
+    outputs = {}
+    for name, output in spec.outputs.items():
+        path = output.weights.path
+        if path and not path.startswith(("$", "~")) and not os.path.isabs(path):
+            weights = output.weights.model_copy(update={"path": str(folder / path)})
+            output = output.model_copy(update={"weights": weights})
+        outputs[name] = output
+    return spec.model_copy(update={"outputs": outputs})
+
+
+def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid on `under`, table by table."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

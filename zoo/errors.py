@@ -1,0 +1,90 @@
+"""Every error a user of the zoo can meet; each message says what was asked, what is true and what to do.
+
+ZooError
+├── UnknownNameError (LookupError)   a name that no plugin registered
+├── DuplicateNameError               one name claimed by two plugins
+├── PairError                        a task and a backbone that do not fit
+│   └── NotFittedError               a pair that fits, but has no trained head yet
+├── SpecError                        facts that contradict each other: a catalogue row, an entry of a plugin
+├── PluginError                      a plugin that could not be taken in
+├── MissingPackageError (ImportError)  an optional package is absent; carries the exact `pip install`
+├── OptionError                      an argument or option that means nothing here
+├── WeightsError                     weights that cannot be found, read or trusted
+│   ├── DownloadError                no source delivered; lists each source and what it answered
+│   └── ArchiveError                 an archive that is broken or tries to write outside its folder
+├── BackboneError                    weights that are there but do not make the network the spec promises
+├── RuntimeLoadError                 a runtime that cannot take this backbone, device or precision
+├── InputError                       a picture or text that cannot be read
+├── LabelError                       label spaces that cannot be reconciled
+└── DatasetError                     a dataset that is missing, empty or malformed
+"""
+
+from __future__ import annotations
+
+
+class ZooError(Exception):
+    """The base of all errors of the zoo."""
+
+
+class UnknownNameError(ZooError, LookupError):
+    """A name that no plugin registered."""
+
+
+class DuplicateNameError(ZooError):
+    """One name claimed by two plugins."""
+
+
+class PairError(ZooError):
+    """A task and a backbone that do not fit."""
+
+
+class NotFittedError(PairError):
+    """A pair that fits, but has no trained head yet."""
+
+
+class SpecError(ZooError, ValueError):
+    """Facts that contradict each other or miss a field."""
+
+
+class PluginError(ZooError):
+    """A plugin that could not be taken in."""
+
+
+class MissingPackageError(ZooError, ImportError):
+    """An optional package is absent; the message carries the exact `pip install`."""
+
+
+class OptionError(ZooError, ValueError):
+    """An argument or option that means nothing here."""
+
+
+class WeightsError(ZooError):
+    """Weights that cannot be found, read or trusted."""
+
+
+class DownloadError(WeightsError):
+    """No source delivered; the message lists each source and what it answered."""
+
+
+class ArchiveError(WeightsError):
+    """An archive that is broken or tries to write outside its folder."""
+
+
+class BackboneError(ZooError):
+    """Weights that are there but do not make the network that the spec promises."""
+
+
+class RuntimeLoadError(ZooError):
+    """A runtime that cannot take this backbone, device or precision."""
+
+
+class InputError(ZooError, ValueError):
+    """A picture or a text that cannot be read."""
+
+
+class LabelError(ZooError, ValueError):
+    """Label spaces that cannot be reconciled."""
+
+
+class DatasetError(ZooError, ValueError):
+    """A dataset that is missing, empty or malformed."""

@@ -1,0 +1,76 @@
+"""Scores with 95 % confidence intervals, and the contract of what accumulates them."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.dataset import Example
+
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Score:
+    """A figure, its 95 % confidence interval and the number of examples behind it; low and high are None where unknown."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.4f}"
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+class Metric(ABC):
+    """Accumulates predictions against targets, in sums and counts: never a mean of batch means."""
+
+    @abstractmethod
+    def update(self, example: Example, predictions: Sequence[Any]) -> None:
+        """Count one example; `predictions` holds one prediction for each of its inputs."""
+
+    @abstractmethod
+    def result(self) -> dict[str, Score]:
+        """The scores of all that was counted, by name ("top1", "ap", "spearman", ...)."""
+
+
+def proportion(successes: int, n: int) -> Score:
+    """A share of `n` trials, with Wilson's score interval (Wilson 1927, JASA 22)."""
+    if n == 0:
+        return Score(math.nan, None, None, 0)
+    p = successes / n
+    centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n)) / (1 + Z95**2 / n)
+    return Score(p, min(centre - half, p), max(centre + half, p), n)
+
+
+def mean(total: float, total_of_squares: float, n: int) -> Score:
+    """A mean from sums, with the normal interval of the mean; needs two examples for an interval."""
+    if n == 0:
+        return Score(math.nan, None, None, 0)
+    value = total / n
+    if n < 2:
+        return Score(value, None, None, n)
+    variance = max(0.0, (total_of_squares - n * value * value) / (n - 1))
+    half = Z95 * math.sqrt(variance / n)
+    return Score(value, value - half, value + half, n)
+
+
+def correlation(r: float, n: int, *, ranks: bool) -> Score:
+    """A correlation coefficient with its interval by Fisher's z.
+
+    ranks: whether it is Spearman's, whose z has variance (1 + r^2 / 2) / (n - 3) (Bonett and Wright 2000,
+    Psychometrika 65) in place of Pearson's 1 / (n - 3).
+    """
+    if n < 4 or not abs(r) < 1:
+        return Score(r, None, None, n)
+    half = Z95 * math.sqrt((1 + r * r / 2 if ranks else 1) / (n - 3))
+    z = math.atanh(r)
+    return Score(r, math.tanh(z - half), math.tanh(z + half), n)

@@ -1,0 +1,62 @@
+"""The contract of a runtime: a backbone, or its files alone, becomes a compiled callable on a device."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.backbone import Backbone
+from zoo.spec import RuntimeSpec
+
+Array = npt.NDArray[Any]
+
+
+class Compiled(ABC):
+    """A backbone ready to run. `device` and `precision` say what really runs, not what was asked for."""
+
+    device: str
+    precision: str
+
+    @abstractmethod
+    def __call__(self, batch: Array) -> dict[str, Array]:
+        """The outputs of `Backbone.forward` as NumPy arrays; the device has finished when it returns.
+
+        batch: float32 or uint8 [n, h, w, c], or object [n] of str.
+        """
+
+    @abstractmethod
+    def parameters(self) -> int | None:
+        """The number of weights, or None where the runtime can't tell."""
+
+    def peak_memory(self) -> int | None:
+        """The device's peak memory in bytes since loading as the framework counts it, or None on a CPU."""
+        return None
+
+
+class Runtime(ABC):
+    """How numbers are computed."""
+
+    def __init__(self, spec: RuntimeSpec) -> None:
+        self.spec = spec
+
+    @abstractmethod
+    def devices(self) -> Sequence[str]:
+        """The devices at hand, best first, such as ("gpu:0", "cpu")."""
+
+    @abstractmethod
+    def compile(self, backbone: Backbone, *, device: str | None = None, precision: str = "fp32") -> Compiled:
+        """`backbone`, loaded if this runtime needs that, ready to run; device None means the best at hand.
+
+        Raises RuntimeLoadError for a device or precision that is not there, BackboneError for broken weights.
+        """
+
+
+def text_batch(texts: Sequence[str]) -> Array:
+    """`texts` as the batch that a runtime takes: object [n]."""
+    batch = np.empty(len(texts), dtype=object)
+    batch[:] = list(texts)
+    return batch

@@ -1,0 +1,92 @@
+"""The contract of a task: outputs become typed predictions, and predictions become scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.inputs import Prepared
+from zoo.labels import LabelSpace
+from zoo.metrics import Metric
+from zoo.runtime import Array
+from zoo.spec import OutputSpec, TaskSpec
+
+if TYPE_CHECKING:
+    from zoo.dataset import Dataset, Example
+    from zoo.model import Model
+
+
+class Prediction(ABC):
+    """What a task answers for one input. `str()` is one line for a person; subclasses are frozen dataclasses."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """The answer in JSON's own types, as `zoo predict --json` prints it."""
+
+    def save(self, path: str | Path) -> Path:
+        """Draw the answer into a picture file; raises OptionError where there is nothing to draw."""
+        from zoo.errors import OptionError
+
+        raise OptionError(f"a {type(self).__name__} has nothing to draw; use to_json()")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Stands in a list of predictions where an input could not be read; false in a condition."""
+
+    input: str
+    error: Exception
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return f"failed: {self.error}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The reason in JSON's own types."""
+        return {"error": str(self.error)}
+
+
+class Task(ABC):
+    """What somebody wants done; it knows outputs and what they mean, not which backbone they came from."""
+
+    def __init__(self, spec: TaskSpec) -> None:
+        self.spec = spec
+
+    @abstractmethod
+    def postprocess(
+        self,
+        outputs: Mapping[str, Array],
+        inputs: Sequence[Prepared],
+        facts: OutputSpec,
+        labels: LabelSpace | None,
+        options: Mapping[str, Any],
+    ) -> list[Prediction]:
+        """One prediction for each of `inputs`.
+
+        outputs: arrays whose first axis runs over `inputs` (see `Backbone.forward`).
+        facts: what the spec says of them; labels: their label space, where they have one.
+        options: a value for each option of the task's spec.
+        """
+
+    @abstractmethod
+    def metric(self, dataset: Dataset, labels: LabelSpace | None) -> Metric:
+        """What measures predictions with label space `labels` on `dataset`; raises LabelError if they can't meet."""
+
+    def evaluation_options(self) -> dict[str, Any]:
+        """The options under which the metric wants its predictions, where not the defaults."""
+        return {}
+
+    def inputs(self, example: Example) -> tuple[Any, ...]:
+        """The inputs of an example, each of which gets a prediction; a pair of sentences has two."""
+        return (example.input,)
+
+    def model_class(self) -> type[Model]:
+        """The class of models for this task; a task with verbs of its own (`encode`) gives a subclass."""
+        from zoo.model import Model
+
+        return Model

@@ -29,9 +29,11 @@ from zoo.spec import (
 
 if TYPE_CHECKING:
     from zoo.backbone import Backbone
+    from zoo.compose import get, load
     from zoo.dataset import Dataset, DatasetOptions, Example, Objects
+    from zoo.evaluation import Evaluation
     from zoo.metrics import Metric, Score
-    from zoo.model import Evaluation, Model, get, load
+    from zoo.model import Model
     from zoo.pairs import Pair
     from zoo.runtime import Compiled, Runtime
     from zoo.search import list_backbones, list_pairs, list_tasks, spec
@@ -50,10 +52,10 @@ _LATER = {
     "Objects": "zoo.dataset",
     "Metric": "zoo.metrics",
     "Score": "zoo.metrics",
-    "Evaluation": "zoo.model",
+    "Evaluation": "zoo.evaluation",
     "Model": "zoo.model",
-    "get": "zoo.model",
-    "load": "zoo.model",
+    "get": "zoo.compose",
+    "load": "zoo.compose",
     "Pair": "zoo.pairs",
     "list_backbones": "zoo.search",
     "list_pairs": "zoo.search",

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zoo.errors import SpecError
-from zoo.spec import BackboneSpec
+from zoo.spec import BackboneSpec, TextInput, WeightsSpec
 
 
 def read_catalog(path: str | os.PathLike[str]) -> list[BackboneSpec]:
@@ -61,19 +61,23 @@ def _spec(row: dict[str, Any], file: Path, number: int) -> BackboneSpec:
         field = ".".join(str(part) for part in first["loc"] if part not in ("image", "text"))
         name = row.get("name", f"row {number}")
         raise SpecError(f"catalogue {str(file)!r}, backbone {name!r}, field {field!r}: {first['msg']}") from error
-    return _anchored(spec, file.absolute().parent)
+    return anchored(spec, file.absolute().parent)
 
 
-def _anchored(spec: BackboneSpec, folder: Path) -> BackboneSpec:
+def anchored(spec: BackboneSpec, folder: Path) -> BackboneSpec:
     """`spec` with relative weight paths made to count from `folder`."""
-    outputs = {}
-    for name, output in spec.outputs.items():
-        path = output.weights.path
-        if path and not path.startswith(("$", "~")) and not os.path.isabs(path):
-            weights = output.weights.model_copy(update={"path": str(folder / path)})
-            output = output.model_copy(update={"weights": weights})
-        outputs[name] = output
-    return spec.model_copy(update={"outputs": outputs})
+
+    def local(weights: WeightsSpec) -> WeightsSpec:
+        path = weights.path
+        if not path or path.startswith(("$", "~")) or os.path.isabs(path):
+            return weights
+        return weights.model_copy(update={"path": str(folder / path)})
+
+    outputs = {name: facts.model_copy(update={"weights": local(facts.weights)}) for name, facts in spec.outputs.items()}
+    text = spec.input
+    if isinstance(text, TextInput) and text.preprocessor:
+        text = text.model_copy(update={"preprocessor": local(text.preprocessor)})
+    return spec.model_copy(update={"outputs": outputs, "input": text})
 
 
 def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

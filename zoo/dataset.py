@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.backbone import import_loader
+from zoo.errors import DatasetError
 from zoo.labels import LabelSpace
-from zoo.spec import Modality
+from zoo.spec import DatasetSpec, Modality
 
 if TYPE_CHECKING:
     from zoo.plugins import Plugins
@@ -43,12 +47,16 @@ class Objects:
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """What a user may say beside the name: the split (`test[:50%]`), the columns of a table, a label space."""
+    """What stands beside the name: the user's split (`test[:50%]`), columns of a table, name of the label space; and,
+    from the model that is to be measured, the modality and targets that it wants.
+    """
 
     split: str | None = None
     input_column: str | None = None
     label_column: str | None = None
     labels: str | None = None
+    modality: Modality | None = None
+    targets: str | None = None
 
 
 class Dataset(ABC):
@@ -86,13 +94,83 @@ def open_dataset(name: str, options: DatasetOptions, plugins: Plugins) -> Datase
 
     Raises UnknownNameError for a scheme or set that nobody registered, DatasetError for a path that is no dataset.
     """
-    raise NotImplementedError
+    spec, path = _resolve(name, options, plugins)
+    opened: Dataset = import_loader(spec.loader, f"dataset {spec.name!r}")(path, options)
+    opened.name = name
+    opened.note = opened.note or spec.note
+    return opened
 
 
-def as_dataset(data: Any, *, modality: Modality, targets: str) -> Dataset:
-    """Arrays `(x, y)`, a `tf.data.Dataset` or anything that yields `(x, y)` as a dataset."""
-    raise NotImplementedError
+def _resolve(name: str, options: DatasetOptions, plugins: Plugins) -> tuple[DatasetSpec, str]:
+    scheme, colon, path = name.partition(":")
+    if colon and scheme in plugins.datasets:
+        return plugins.datasets.get(scheme), path
+    if name in plugins.datasets:
+        return plugins.datasets.get(name), ""
+    if not os.path.exists(name):
+        if colon and "/" not in scheme and "\\" not in scheme and len(scheme) > 1:
+            plugins.datasets.get(scheme)  # raises, with the nearest names
+        if "/" in name or "." in name:
+            raise DatasetError(f"no dataset at {name!r}: there is no such file or folder")
+        plugins.datasets.get(name)
+    ending = "/" if os.path.isdir(name) else os.path.splitext(name)[1].lower()
+    fitting = [spec for spec in plugins.datasets if ending in spec.endings and options.targets in (None, spec.targets)]
+    if len(fitting) == 1:
+        return fitting[0], name
+    among = " or ".join(f"{spec.name}:{name}" for spec in fitting) or "SCHEME:PATH ('zoo list --datasets')"
+    raise DatasetError(f"the form of {name!r} does not tell what kind of dataset it is; write {among}")
+
+
+class InMemory(Dataset):
+    """Examples that somebody already holds: arrays, or anything that yields `(x, y)`."""
+
+    name = "(in memory)"
+
+    def __init__(self, examples: Sequence[Example], modality: Modality, targets: str) -> None:
+        self._examples = examples
+        self.modality = modality
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self._examples)
+
+
+def as_dataset(data: Any, options: DatasetOptions) -> Dataset:
+    """`(x, y)` of equal length, a `tf.data.Dataset` (batched or not) or anything that yields `(x, y)`, as a dataset.
+
+    x: pictures [h, w, c] (uint8 0..255 or float 0..1), paths or texts; y: class ids, `Objects`, or numbers.
+    Raises DatasetError where that is not what it holds.
+    """
+    if options.modality is None or options.targets is None:
+        raise DatasetError("examples in memory need a modality and targets")
+    if isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "__len__"):
+        if len(data[0]) != len(data[1]):
+            raise DatasetError(f"x and y differ in length: {len(data[0])} and {len(data[1])}")
+        pairs: Iterable[Any] = zip(data[0], data[1], strict=True)
+    elif hasattr(data, "element_spec"):
+        batched = len(data.element_spec[0].shape) == (4 if options.modality == "image" else 1)
+        pairs = (data.unbatch() if batched else data).as_numpy_iterator()
+    elif isinstance(data, Iterable):
+        pairs = data
+    else:
+        raise DatasetError(f"{type(data).__name__} is no dataset; give a name, a path, (x, y), or a tf.data.Dataset")
+    examples = []
+    for number, pair in enumerate(pairs):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise DatasetError(f"example {number} is no pair (x, y) but a {type(pair).__name__}")
+        target = int(pair[1]) if options.targets == "class" else pair[1]
+        examples.append(Example(f"example {number}", pair[0], target))
+    return InMemory(examples, options.modality, options.targets)
 
 
 def _content(part: Any) -> bytes:
-    raise NotImplementedError
+    if isinstance(part, Path):
+        return part.read_bytes() if part.is_file() else b"missing"
+    if isinstance(part, bytes):
+        return part
+    if isinstance(part, str):
+        return part.encode()
+    return repr((part.shape, part.dtype)).encode() + bytes(part.tobytes())

@@ -16,7 +16,7 @@ Z95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Score:
-    """A figure, its 95 % confidence interval and the number of examples behind it; low and high are None where unknown."""
+    """A figure with its 95 % confidence interval, None where unknown, and the number of examples behind it."""
 
     value: float
     low: float | None

@@ -53,7 +53,8 @@ def require_pair(task: TaskSpec, backbone: BackboneSpec) -> Pair:
         return pair
     if backbone.input.kind not in task.modalities:
         raise PairError(
-            f"task {task.name!r} takes {' or '.join(task.modalities)}; backbone {backbone.name!r} takes {backbone.input.kind}"
+            f"task {task.name!r} takes {' or '.join(task.modalities)}; "
+            f"backbone {backbone.name!r} takes {backbone.input.kind}"
         )
     needs = " or ".join(repr(output) for output in (*task.ready, *task.trainable))
     offers = ", ".join(repr(output) for output in backbone.outputs)

@@ -21,7 +21,7 @@ from zoo.registry import Registry
 from zoo.spec import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec
 
 if TYPE_CHECKING:
-    import click
+    pass
 
 ENTRY_POINT_GROUP = "zoo"
 
@@ -43,7 +43,7 @@ class Plugins:
         self.tasks: Registry[TaskSpec] = Registry("task", "zoo list --tasks", self._failed_hint)
         self.runtimes: Registry[RuntimeSpec] = Registry("runtime", "zoo plugins", self._failed_hint)
         self.datasets: Registry[DatasetSpec] = Registry("dataset", "zoo list --datasets", self._failed_hint)
-        self.commands: Registry[click.Command] = Registry("command", "zoo --help", self._failed_hint)
+        self.commands: Registry[Any] = Registry("command", "zoo --help", self._failed_hint)
         self.failures: list[Failure] = []
         self.origins: dict[str, str] = {}
         self._manager = pluggy.PluginManager("zoo")
@@ -85,7 +85,7 @@ class Plugins:
         self.origins[name] = origin
         try:
             self.register(load(), name)
-        except Exception as error:  # whatever a stranger's module raises: it must not break the others
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises, it must not break the others
             self.failures.append(Failure(name, f"{type(error).__name__}: {error}", traceback.format_exc()))
 
     def _collect(self, plugin: object) -> dict[str, list[Any]]:

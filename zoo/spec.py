@@ -186,6 +186,7 @@ class DatasetSpec(Spec):
 
     loader: a callable `(path: str, options: DatasetOptions) -> Dataset`; a named set gets an empty path.
     samples: whether the benchmark may take it, by itself, for backbones of the same label space.
+    endings: what plain paths of this scheme end with (".csv", or "/" for a folder): `SCHEME:` may be left out.
     note: what a reader of a figure must know ("100 examples: a small sample").
     """
 
@@ -195,5 +196,6 @@ class DatasetSpec(Spec):
     targets: str | None = None
     labels: str | tuple[str, ...] | None = None
     samples: bool = False
+    endings: tuple[str, ...] = ()
     note: str = ""
     loader: Loader

@@ -1,1 +1,22 @@
-"""To be written."""
+"""TensorFlow: any TF2 SavedModel as a backbone, and the `tf` runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import zoo
+
+
+@zoo.hookimpl
+def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
+    """The `tf` runtime: TensorFlow on a frozen graph."""
+    register(
+        zoo.RuntimeSpec(
+            name="tf",
+            help="TensorFlow, frozen graph",
+            precisions=("fp32", "tf32"),
+            requires=("tensorflow",),
+            install="pip install tensorflow",
+            loader="zoo_tensorflow.runtime:TensorFlowRuntime",
+        )
+    )

@@ -1,0 +1,126 @@
+"""The task `classification`: logits become labels with probabilities; top-1, top-5 and log loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from zoo import Dataset, Example, Metric, OutputSpec, Prediction, Score, Task
+from zoo.errors import LabelError
+from zoo.inputs import Prepared
+from zoo.labels import LabelSpace, read_indices, translate
+from zoo.metrics import mean, proportion
+
+
+@dataclass(frozen=True)
+class Classification(Prediction):
+    """The scores of all classes. scores: float32 [classes], probabilities in column order of the model."""
+
+    scores: np.ndarray
+    labels: LabelSpace = field(repr=False)
+
+    @property
+    def index(self) -> int:
+        """The id of the most probable class in the model's label space."""
+        return int(self.scores.argmax())
+
+    @property
+    def label(self) -> str:
+        """The name of the most probable class."""
+        return self.labels.label(self.index)
+
+    @property
+    def score(self) -> float:
+        """The probability of the most probable class, 0..1."""
+        return float(self.scores.max())
+
+    def top(self, k: int = 5) -> list[tuple[str, float]]:
+        """The `k` most probable classes, best first, as (label, probability)."""
+        return [(self.labels.label(index), float(self.scores[index])) for index in _best(self.scores, k)]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.score:.2%})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The best class and the five best."""
+        top = [{"label": label, "score": score} for label, score in self.top(5)]
+        return {"label": self.label, "score": self.score, "index": self.index, "top": top}
+
+
+class ClassificationTask(Task):
+    """One label for each picture or text."""
+
+    def postprocess(
+        self,
+        outputs: Mapping[str, np.ndarray],
+        inputs: Sequence[Prepared],
+        facts: OutputSpec,
+        labels: LabelSpace | None,
+        options: Mapping[str, Any],
+    ) -> list[Classification]:
+        """Probabilities from `logits` [n, classes]; raises LabelError where their number is not the label space's."""
+        logits = outputs["logits"].astype(np.float32, copy=False)
+        width = logits.shape[1]
+        labels = labels or LabelSpace("unnamed", {index: f"class {index}" for index in range(width)})
+        if len(labels) != width:
+            raise LabelError(
+                f"the module gives {width} scores, but its label space {labels.name!r} has {len(labels)} classes; "
+                f"state the right one in 'labels' (1001 wide means 'imagenet-1001', 1000 'imagenet-1000')"
+            )
+        turn = {"none": lambda z: softmax(z, axis=-1), "softmax": lambda p: p, "sigmoid": lambda p: p}
+        return [Classification(row, labels) for row in turn[facts.activation](logits)]
+
+    def metric(self, dataset: Dataset, labels: LabelSpace | None) -> ClassificationMetric:
+        """Top-1, top-5 and log loss of predictions in `labels` on `dataset`."""
+        return ClassificationMetric(dataset, labels)
+
+
+class ClassificationMetric(Metric):
+    """top1, top5 (where there are more than five classes) and log_loss (natural logarithm, scores cut at 1e-15)."""
+
+    def __init__(self, dataset: Dataset, labels: LabelSpace | None) -> None:
+        self._source = dataset.labels
+        self._labels = labels
+        self._map: dict[int, int] = {}
+        self.note = ""
+        if dataset.labels is not None and labels is not None:
+            self._map = translate(dataset.labels, labels)
+        self.n = self.first = self.fifth = self.classes = 0
+        self.loss = self.squares = 0.0
+
+    def update(self, example: Example, predictions: Sequence[Classification]) -> None:
+        """Count one example."""
+        scores = predictions[0].scores
+        target = self._target(int(example.target), predictions[0].labels)
+        # Ties count against the model: a constant answer must not look right.
+        rank = int((scores >= scores[target]).sum())
+        self.n += 1
+        self.classes = len(scores)
+        self.first += rank == 1
+        self.fifth += rank <= 5
+        loss = -float(np.log(max(float(scores[target]), 1e-15)))
+        self.loss += loss
+        self.squares += loss * loss
+
+    def result(self) -> dict[str, Score]:
+        """The scores of all examples counted so far."""
+        scores = {"top1": proportion(self.first, self.n)}
+        if self.classes > 5:
+            scores["top5"] = proportion(self.fifth, self.n)
+        return scores | {"log_loss": mean(self.loss, self.squares, self.n)}
+
+    def _target(self, target: int, labels: LabelSpace) -> int:
+        if target not in self._map:
+            if self._source is not None:
+                raise LabelError(f"class {target} is not in the dataset's own label space {self._source.name!r}")
+            mapped, self.note = read_indices([target], labels)
+            self._map |= mapped
+        return self._map[target]
+
+
+def _best(scores: np.ndarray, k: int) -> np.ndarray:
+    return np.argsort(-scores, kind="stable")[:k]

@@ -1,0 +1,102 @@
+"""The task `embedding`: features become vectors; Spearman and Pearson correlation with graded pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import pearsonr, spearmanr
+
+from zoo import Dataset, Example, Metric, Model, OutputSpec, Prediction, Score, Task
+from zoo.errors import DatasetError
+from zoo.inputs import Prepared
+from zoo.labels import LabelSpace
+from zoo.metrics import correlation
+
+
+@dataclass(frozen=True)
+class Embedding(Prediction):
+    """One vector. vector: float32 [d], as the module gives it."""
+
+    vector: np.ndarray
+
+    def __str__(self) -> str:
+        start = ", ".join(f"{value:.4f}" for value in self.vector[:4])
+        return f"[{start}, ...] ({len(self.vector)} numbers)"
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole vector."""
+        return {"vector": [float(value) for value in self.vector]}
+
+
+class Encoder(Model):
+    """A model of the task `embedding`."""
+
+    def encode(self, inputs: Any, *, batch_size: int = 32) -> np.ndarray:
+        """Vectors of texts or pictures, float32 [n, d]; one input gives [1, d]. Raises InputError."""
+        return self.features(inputs, batch_size=batch_size)
+
+    def similarity(self, left: Any, right: Any, *, batch_size: int = 32) -> np.ndarray:
+        """The cosine of each of `left` [n] with each of `right` [m], float32 [n, m] in -1..1."""
+        return cosine(self.encode(left, batch_size=batch_size), self.encode(right, batch_size=batch_size))
+
+
+class EmbeddingTask(Task):
+    """One vector for each text or picture."""
+
+    def postprocess(
+        self,
+        outputs: Mapping[str, np.ndarray],
+        inputs: Sequence[Prepared],
+        facts: OutputSpec,
+        labels: LabelSpace | None,
+        options: Mapping[str, Any],
+    ) -> list[Embedding]:
+        """The rows of `features` [n, d]."""
+        return [Embedding(row) for row in outputs["features"].astype(np.float32, copy=False)]
+
+    def metric(self, dataset: Dataset, labels: LabelSpace | None) -> SimilarityMetric:
+        """Correlation of cosine similarities with the dataset's scores."""
+        return SimilarityMetric()
+
+    def inputs(self, example: Example) -> tuple[Any, ...]:
+        """The two texts or pictures of a pair."""
+        if not isinstance(example.input, tuple) or len(example.input) != 2:
+            raise DatasetError(f"{example.id}: an example with a similarity holds a pair, not {example.input!r}")
+        return example.input
+
+    def model_class(self) -> type[Model]:
+        """Models of this task can `encode` and compare."""
+        return Encoder
+
+
+class SimilarityMetric(Metric):
+    """spearman and pearson: correlation of the pairs' cosines with their scores; needs two different scores."""
+
+    def __init__(self) -> None:
+        self._found: list[float] = []
+        self._wanted: list[float] = []
+
+    def update(self, example: Example, predictions: Sequence[Embedding]) -> None:
+        """Count one pair."""
+        left, right = (prediction.vector[None] for prediction in predictions)
+        self._found.append(float(cosine(left, right)[0, 0]))
+        self._wanted.append(float(example.target))
+
+    def result(self) -> dict[str, Score]:
+        """The scores of all pairs counted so far; empty where a correlation has no meaning."""
+        n = len(self._wanted)
+        if n < 2 or len(set(self._wanted)) < 2 or len(set(self._found)) < 2:
+            return {}
+        return {
+            "spearman": correlation(float(spearmanr(self._found, self._wanted).statistic), n, ranks=True),
+            "pearson": correlation(float(pearsonr(self._found, self._wanted).statistic), n, ranks=False),
+        }
+
+
+def cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The cosine of each row of `left` [n, d] with each row of `right` [m, d], [n, m]; 0 beside a zero vector."""
+    lengths = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)[None]
+    return np.clip(left @ right.T / np.where(lengths == 0, 1, lengths), -1, 1)

@@ -1,0 +1,103 @@
+"""The `tf` runtime: a backbone's forward pass traced once, its variables frozen into the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from zoo import Backbone, Compiled, ImageInput, Runtime, RuntimeSpec
+from zoo.errors import BackboneError, RuntimeLoadError, ZooError
+
+
+class TensorFlowRuntime(Runtime):
+    """TensorFlow on a CPU or a GPU. GPU memory grows as needed, so that others find some left."""
+
+    def __init__(self, spec: RuntimeSpec) -> None:
+        super().__init__(spec)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            try:
+                tf.config.experimental.set_memory_growth(gpu, True)
+            except RuntimeError:  # the user's own code has started the GPU already, and chose for itself
+                break
+
+    def devices(self) -> Sequence[str]:
+        """The devices that TensorFlow sees, GPUs first."""
+        gpus = [f"gpu:{index}" for index, _ in enumerate(tf.config.list_physical_devices("GPU"))]
+        return (*gpus, "cpu")
+
+    def compile(self, backbone: Backbone, *, device: str | None = None, precision: str = "fp32") -> Compiled:
+        """`backbone` as a frozen graph on `device`."""
+        device = self._device(device)
+        if precision not in self.spec.precisions or (precision == "tf32" and device == "cpu"):
+            has = [name for name in self.spec.precisions if name != "tf32" or device != "cpu"]
+            raise RuntimeLoadError(f"runtime 'tf' has no precision {precision!r} on {device!r}; it has {has}")
+        # TensorFlow multiplies float32 matrices in TF32 on a GPU unless told not to: fp32 shall mean fp32.
+        tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
+        with tf.device(device):
+            backbone.load()
+            return Frozen(backbone, device, precision)
+
+    def _device(self, device: str | None) -> str:
+        at_hand = self.devices()
+        wanted = {None: at_hand[0], "gpu": "gpu:0"}.get(device, device)
+        if wanted not in at_hand:
+            raise RuntimeLoadError(f"runtime 'tf' sees no device {device!r}; it sees {', '.join(map(repr, at_hand))}")
+        return str(wanted)
+
+
+class Frozen(Compiled):
+    """A frozen graph. It keeps its backbone, whose look-up tables the graph refers to."""
+
+    def __init__(self, backbone: Backbone, device: str, precision: str) -> None:
+        self.device = device
+        self.precision = precision
+        self._backbone = backbone
+        self._is_text = backbone.spec.input.kind == "text"
+        signature = input_signature(backbone)
+        try:
+            concrete = tf.function(backbone.forward).get_concrete_function(signature)
+            self._names = sorted(concrete.structured_outputs)
+            self._function = convert_variables_to_constants_v2(concrete)
+        except ZooError:
+            raise
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            raise BackboneError(
+                f"backbone {backbone.spec.name!r}, output {backbone.output!r} does not take {signature}: "
+                f"{' '.join(str(error).split())[:400]}"
+            ) from error
+
+    def __call__(self, batch: Any) -> dict[str, Any]:
+        """See `zoo.Compiled`."""
+        with tf.device(self.device):
+            tensor = tf.constant(batch, tf.string) if self._is_text else tf.convert_to_tensor(batch)
+            try:
+                outputs = tf.nest.flatten(self._function(tensor))
+            except tf.errors.OpError as error:
+                raise BackboneError(
+                    f"backbone {self._backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
+                    f"{' '.join(error.message.split())[:400]}"
+                ) from error
+        return {name: output.numpy() for name, output in zip(self._names, outputs, strict=True)}
+
+    def parameters(self) -> int:
+        """The number of weights of the network."""
+        return self._backbone.parameters()
+
+    def peak_memory(self) -> int | None:
+        """The peak of the GPU's memory that TensorFlow had handed out, in bytes; None on a CPU."""
+        if self.device == "cpu":
+            return None
+        return int(tf.config.experimental.get_memory_info(self.device)["peak"])
+
+
+def input_signature(backbone: Backbone) -> tf.TensorSpec:
+    """The shape and dtype of a batch as the backbone's spec describes it."""
+    spec = backbone.spec.input
+    if not isinstance(spec, ImageInput):
+        return tf.TensorSpec([spec.batch], tf.string)
+    height, width = spec.size or (None, None)
+    return tf.TensorSpec([spec.batch, height, width, spec.depth], spec.dtype)

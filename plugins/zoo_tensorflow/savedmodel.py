@@ -1,0 +1,204 @@
+"""Any TF2 SavedModel as a backbone: what it is called with, and which of its outputs is which."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo import Backbone
+from zoo.errors import BackboneError, MissingPackageError
+
+# The keys of the TensorFlow 2 Detection API, and the order of detectors that return a tuple (EfficientDet-Lite).
+DETECTION_KEYS = {
+    "boxes": "detection_boxes",
+    "scores": "detection_scores",
+    "classes": "detection_classes",
+    "count": "num_detections",
+}
+# What a module must be given beside its input, tried in this order; one without `training` refuses the first.
+CALL_FORMS: tuple[dict[str, bool], ...] = ({"training": False}, {})
+INSTALL = {"tensorflow_text": "pip install 'tf-model-zoo[text]'"}
+
+
+class SavedModelBackbone(Backbone):
+    """A SavedModel in one of TF Hub's common forms: a callable object, or one with signatures.
+
+    Text modules may come with a preprocessor module, whose result they then take.
+    """
+
+    _run: Callable[..., Any] | None = None
+
+    def load(self) -> None:
+        """Read the SavedModel, and its preprocessor; raises BackboneError that names what is wrong with the folder."""
+        if self._run is not None:
+            return
+        for module in self.spec.imports:
+            _import_needed(module, self.spec.name)
+        self.module = _read(self.files["weights"], self.spec.name)
+        run = _callable(self.module, self.facts.signature, self.spec.name, self.files["weights"])
+        if "preprocessor" in self.files:
+            self.preprocessor = _read(self.files["preprocessor"], self.spec.name)
+            before = _callable(self.preprocessor, None, self.spec.name, self.files["preprocessor"])
+            self._run = lambda batch, training: run(before(batch, False), training)
+        else:
+            self._run = run
+
+    def forward(self, batch: Any, training: bool = False) -> dict[str, Any]:
+        """See `zoo.Backbone.forward`."""
+        self.load()
+        assert self._run is not None
+        result = self._run(batch, training)
+        if self.output == "boxes":
+            return self._detections(result)
+        return {self.output: self._one(result)}
+
+    def parameters(self) -> int:
+        """The sizes of the module's variables, or of the constants of its graph where it was saved frozen."""
+        self.load()
+        return sum(int(variable.shape.num_elements() or 0) for variable in variables(self.module))
+
+    def _detections(self, result: Any) -> dict[str, Any]:
+        if isinstance(result, Mapping):
+            missing = [key for key in DETECTION_KEYS.values() if key not in result]
+            if missing:
+                raise self._unexpected(f"a dict without {', '.join(map(repr, missing))}; it has {sorted(result)}")
+            return {name: result[key] for name, key in DETECTION_KEYS.items()}
+        if isinstance(result, tuple | list) and len(result) == len(DETECTION_KEYS):
+            return dict(zip(DETECTION_KEYS, result, strict=True))
+        raise self._unexpected(f"a {type(result).__name__}, neither a dict of detections nor a tuple of four")
+
+    def _one(self, result: Any) -> Any:
+        """The tensor of the bound output: named by the spec, or called `default`, or the only one there is."""
+        if isinstance(result, tuple | list) and len(result) == 1:
+            return result[0]
+        if not isinstance(result, Mapping):
+            return result
+        for key in (self.facts.key, self.output, "default"):
+            if key in result:
+                return result[key]
+        if len(result) == 1:
+            return next(iter(result.values()))
+        raise self._unexpected(f"several tensors, {sorted(result)}: name one with 'key' in its spec")
+
+    def _unexpected(self, got: str) -> BackboneError:
+        return BackboneError(
+            f"backbone {self.spec.name!r}, output {self.output!r}: the module in {str(self.files['weights'])!r} "
+            f"returned {got}"
+        )
+
+
+def variables(module: Any) -> list[Any]:
+    """The variables of a loaded module; one that exposes none has those that its functions captured."""
+    exposed = list(getattr(module, "variables", ()))
+    if exposed:
+        return exposed
+    found: dict[int, Any] = {}
+    for function in getattr(module, "signatures", {}).values():
+        found.update({id(variable): variable for variable in function.graph.variables})
+    return list(found.values())
+
+
+def _import_needed(module: str, backbone: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        how = INSTALL.get(module, f"pip install {module}")
+        raise MissingPackageError(f"backbone {backbone!r} needs the package {module!r} ({how})") from error
+
+
+def _read(folder: Path, backbone: str) -> Any:
+    import tensorflow as tf
+
+    check_folder(folder, backbone)
+    try:
+        return tf.saved_model.load(str(folder))
+    except Exception as error:
+        raise BackboneError(f"backbone {backbone!r}: the SavedModel in {str(folder)!r} {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "Op type not registered" in text:
+        return f"uses an op that is not there; if it is a text op, put 'tensorflow_text' in 'imports': {text[:200]}"
+    if "Read less bytes" in text or "out of range" in text.lower():
+        return f"has truncated variables; fetch it again: {text[:200]}"
+    return f"can't be loaded ({type(error).__name__}): {text[:300]}"
+
+
+def check_folder(folder: Path, backbone: str) -> None:
+    """Raise BackboneError that names the file which is missing from a SavedModel folder or is no real file."""
+    start = f"backbone {backbone!r}: {str(folder)!r}"
+    if not folder.is_dir():
+        raise BackboneError(f"{start} is no SavedModel folder")
+    if not (folder / "saved_model.pb").is_file():
+        inside = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
+        raise BackboneError(f"{start} has no file 'saved_model.pb'; it holds {inside}")
+    if (folder / "tfhub_module.pb").is_file():
+        raise BackboneError(f"{start} is a TF1 Hub module, which TensorFlow 2 can't call; use its TF2 version")
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            with file.open("rb") as stream:
+                if stream.read(24).startswith(b"version https://git-lfs"):
+                    name = str(file.relative_to(folder))
+                    raise BackboneError(f"{start}: {name!r} is a git-LFS pointer, not the file; run 'git lfs pull'")
+    shards = folder / "variables"
+    if shards.is_dir() and any(shards.iterdir()):
+        index = shards / "variables.index"
+        if not index.is_file():
+            raise BackboneError(f"{start} has no file 'variables/variables.index'; fetch it again")
+        if not list(shards.glob("variables.data-*")):
+            raise BackboneError(f"{start} has no file 'variables/variables.data-*'; fetch it again")
+
+
+def _callable(module: Any, signature: str | None, backbone: str, folder: Path) -> Callable[..., Any]:
+    """`run(batch, training)` for a loaded module: itself if it can be called, else its signature."""
+    signatures = dict(getattr(module, "signatures", {}))
+    if signature is None and callable(module):
+        return _call_form(module, backbone, folder)
+    name = signature or ("serving_default" if "serving_default" in signatures else next(iter(signatures), None))
+    if name is None:
+        raise BackboneError(
+            f"backbone {backbone!r}: the SavedModel in {str(folder)!r} can't be called and has no signatures; "
+            f"it was saved without them"
+        )
+    if name not in signatures:
+        raise BackboneError(
+            f"backbone {backbone!r}: the SavedModel in {str(folder)!r} has no signature {name!r}; "
+            f"it has {', '.join(map(repr, signatures)) or 'none'}"
+        )
+    function = signatures[name]
+    inputs = list(function.structured_input_signature[1])
+
+    def run(batch: Any, training: bool) -> Any:
+        if isinstance(batch, Mapping):
+            return function(**batch)
+        return function(**{inputs[0]: batch})
+
+    return run
+
+
+def _call_form(module: Any, backbone: str, folder: Path) -> Callable[..., Any]:
+    chosen: list[dict[str, bool]] = []
+
+    def run(batch: Any, training: bool) -> Any:
+        refusals = []
+        for form in chosen or CALL_FORMS:
+            try:
+                result = module(batch, **dict.fromkeys(form, training))
+            except (
+                TypeError,
+                ValueError,
+            ) as error:  # "could not find matching concrete function", and no such argument
+                refusals.append(error)
+                continue
+            chosen[:] = [form]
+            return result
+        told = " ".join(str(refusals[-1]).split())[:400]
+        raise BackboneError(
+            f"backbone {backbone!r}: the module in {str(folder)!r} does not take what the spec's input describes: "
+            f"{told}"
+        ) from refusals[-1]
+
+    return run

@@ -1,0 +1,71 @@
+"""From names to models: `get`, `load`, and what a command line calls a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from zoo.backbone import import_loader
+from zoo.errors import MissingPackageError, OptionError
+from zoo.pairs import require_pair
+from zoo.plugins import installed
+from zoo.runtime import Runtime
+from zoo.saved import SAVED_FACTS, read_saved
+from zoo.spec import BackboneSpec, RuntimeSpec
+from zoo.task import Task
+
+
+def get(
+    task: str,
+    backbone: str | BackboneSpec,
+    *,
+    runtime: str = "tf",
+    precision: str = "fp32",
+    device: str | None = None,
+    weights: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
+) -> Any:
+    """The model of a pair; its weights are fetched on first use.
+
+    backbone: a name, alias or handle, or a spec of your own.
+    weights: your own files in place of the published ones: a path, or one for each output by name.
+    Returns a `zoo.Model`, or the task's own subclass. Raises UnknownNameError, PairError, MissingPackageError.
+
+    >>> zoo.get("detection", "ssd_mobilenet_v2").predict("street.jpg", conf=0.25).save("boxes.png")
+    """
+    plugins = installed()
+    task_spec = plugins.tasks.get(task)
+    spec = backbone if isinstance(backbone, BackboneSpec) else plugins.backbones.get(backbone)
+    pair = require_pair(task_spec, spec)
+    if weights is not None and not isinstance(weights, Mapping):
+        weights = {pair.output: weights}
+    made: Task = import_loader(task_spec.loader, f"task {task!r}")(task_spec)
+    return made.model_class()(pair, made, get_runtime(runtime), device=device, precision=precision, weights=weights)
+
+
+def get_runtime(name: str) -> Runtime:
+    """The runtime of that name; raises UnknownNameError, or MissingPackageError with what to install."""
+    spec: RuntimeSpec = installed().runtimes.get(name)
+    missing = [module for module in spec.requires if find_spec(module) is None]
+    if missing:
+        raise MissingPackageError(f"runtime {name!r} needs {', '.join(map(repr, missing))} ({spec.install})")
+    runtime: Runtime = import_loader(spec.loader, f"runtime {name!r}")(spec)
+    return runtime
+
+
+def load(path: str | os.PathLike[str], **options: Any) -> Any:
+    """A model that `Model.save` wrote; `options` as `get` takes them. Raises WeightsError for anything else."""
+    task, spec = read_saved(Path(path))
+    return get(task, spec, **options)
+
+
+def open_model(name: str, **options: Any) -> Any:
+    """The model that a command line means: `TASK/BACKBONE`, or the path of a saved model; `options` as `get`'s."""
+    if (Path(name) / SAVED_FACTS).is_file():
+        return load(name, **options)
+    task, slash, backbone = name.partition("/")
+    if not slash or not backbone:
+        raise OptionError(f"{name!r} is no model: write TASK/BACKBONE ('zoo list' shows them) or a saved model's path")
+    return get(task, backbone, **options)

@@ -1,0 +1,264 @@
+"""The model: a task, a backbone and a runtime composed; it holds no logic of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from zoo import weights as weights_store
+from zoo.backbone import load_backbone
+from zoo.batches import groups, is_many, stack
+from zoo.dataset import Dataset, DatasetOptions, Example, as_dataset, open_dataset
+from zoo.errors import DatasetError, NotFittedError, OptionError, PairError
+from zoo.evaluation import Evaluation
+from zoo.inputs import Prepared, prepare_all
+from zoo.labels import LabelSpace, label_space
+from zoo.pairs import Pair
+from zoo.plugins import installed
+from zoo.progress import track
+from zoo.runtime import Array, Compiled, Runtime
+from zoo.saved import write_saved
+from zoo.spec import BackboneSpec, OutputSpec, TextInput, WeightsSpec
+from zoo.task import Failed, Prediction, Task
+
+
+class Model:
+    """A pair of task and backbone on a runtime. Facts now, weights on first use, or with `load()`."""
+
+    def __init__(
+        self,
+        pair: Pair,
+        task: Task,
+        runtime: Runtime,
+        *,
+        device: str | None = None,
+        precision: str = "fp32",
+        weights: Mapping[str, str | os.PathLike[str]] | None = None,
+    ) -> None:
+        self.pair = pair
+        self.task = task
+        self.runtime = runtime
+        self._device = device
+        self._precision = precision
+        self._weights = dict(weights or {})
+        self._compiled: dict[str, Compiled] = {}
+
+    @property
+    def name(self) -> str:
+        """`TASK/BACKBONE`."""
+        return self.pair.name
+
+    @property
+    def spec(self) -> BackboneSpec:
+        """The facts of the backbone."""
+        return self.pair.backbone
+
+    @property
+    def facts(self) -> OutputSpec:
+        """What the spec says of the output that the task uses."""
+        return self.spec.outputs[self.pair.output]
+
+    @property
+    def labels(self) -> LabelSpace | None:
+        """The label space of the output that the task uses."""
+        return label_space(self.facts.labels, self.facts.width)
+
+    def __repr__(self) -> str:
+        state = "loaded" if self._compiled else "not loaded"
+        return f"<zoo.Model {self.name} ({self.pair.status}, {self.runtime.spec.name}, {state})>"
+
+    def load(self) -> Self:
+        """Fetch and compile now what the task needs; returns the model itself."""
+        self.compiled(self.pair.output)
+        return self
+
+    def files(self, output: str) -> dict[str, Path]:
+        """Local paths of an output's files by role, fetched where needed."""
+        wanted_by = f"backbone {self.spec.name!r}, output {output!r}"
+        files = {"weights": weights_store.fetch(self._source(output), wanted_by=wanted_by)}
+        if isinstance(self.spec.input, TextInput) and self.spec.input.preprocessor:
+            wanted_by = f"the preprocessor of backbone {self.spec.name!r}"
+            files["preprocessor"] = weights_store.fetch(self.spec.input.preprocessor, wanted_by=wanted_by)
+        return files
+
+    def compiled(self, output: str) -> Compiled:
+        """The callable behind `output`, compiled at the first call; raises PairError where it is not offered."""
+        if output not in self.spec.outputs:
+            offers = ", ".join(repr(name) for name in self.spec.outputs)
+            raise PairError(f"backbone {self.spec.name!r} has no output {output!r}; it offers {offers}")
+        if output not in self._compiled:
+            backbone = load_backbone(self.spec, output, self.files(output))
+            self._compiled[output] = self.runtime.compile(backbone, device=self._device, precision=self._precision)
+        return self._compiled[output]
+
+    def predict(self, inputs: Any, *, batch_size: int = 32, errors: str = "keep", **options: Any) -> Any:
+        """What the task answers: a `Prediction` for one input, a list of them for several.
+
+        inputs: for pictures a path, encoded bytes, a PIL image or an array [h, w, c] (uint8 0..255 or float 0..1); for
+            texts a str; or a list, or an array with one more axis in front.
+        errors: "keep" leaves a `Failed` in a list in place of what can't be read, "raise" stops; one input raises.
+        options: the task's own, such as detection's `conf` and `max_det`.
+        Raises NotFittedError for a pair that is trainable only.
+        """
+        self._require_ready()
+        if errors not in ("keep", "raise"):
+            raise OptionError(f"errors={errors!r} means nothing; it is 'keep' or 'raise'")
+        settings = self._options(options)
+        many = is_many(inputs, self.spec.input.kind)
+        answers = list(self._predictions(inputs if many else [inputs], settings, batch_size))
+        for answer in answers:
+            if isinstance(answer, Failed) and (errors == "raise" or not many):
+                raise answer.error
+        return answers if many else answers[0]
+
+    def features(self, inputs: Any, *, batch_size: int = 32) -> Array:
+        """The backbone's features, float32 [n, d]; one input gives [1, d]. Raises InputError for what can't be read."""
+        sources = inputs if is_many(inputs, self.spec.input.kind) else [inputs]
+        rows = []
+        for prepared, outputs in self.outputs(sources, "features", batch_size):
+            for item in prepared:
+                if isinstance(item, Exception):
+                    raise item
+            rows.append(outputs["features"])
+        width = self.spec.outputs["features"].width or 0
+        return np.concatenate(rows).astype(np.float32, copy=False) if rows else np.zeros((0, width), np.float32)
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        batch_size: int = 32,
+        limit: int | None = None,
+        split: str | None = None,
+        input_column: str | None = None,
+        label_column: str | None = None,
+        labels: str | None = None,
+    ) -> Evaluation:
+        """Scores with n and 95 % intervals on `data`: a dataset's name or path, `(x, y)`, or a `tf.data.Dataset`.
+
+        limit: only so many examples; labels: the name of the label space of the dataset's class numbers.
+        Raises LabelError where the label spaces can't meet, DatasetError where nothing could be read.
+        """
+        self._require_ready()
+        dataset = self.dataset(data, split=split, input_column=input_column, label_column=label_column, labels=labels)
+        metric = self.task.metric(dataset, self.labels)
+        settings = self._options(self.task.evaluation_options())
+        examples = itertools.islice(dataset, limit)
+        failed: list[Failed] = []
+        n = 0
+        total = len(dataset) if limit is None else min(limit, len(dataset))
+        answers = self._answers(examples, settings, batch_size)
+        for example, predictions in track(answers, total, f"evaluating {self.name}"):
+            broken = next((answer for answer in predictions if isinstance(answer, Failed)), None)
+            if broken:
+                failed.append(broken)
+                continue
+            metric.update(example, predictions)
+            n += 1
+        if n == 0:
+            why = f"; the first: {failed[0].error}" if failed else ""
+            raise DatasetError(f"no example of {dataset.name!r} could be read ({len(failed)} failed){why}")
+        notes = tuple(note for note in (dataset.note, getattr(metric, "note", "")) if note)
+        return Evaluation(self.name, dataset.name, n, metric.result(), tuple(failed), notes)
+
+    def dataset(self, data: Any, **options: str | None) -> Dataset:
+        """`data` as a dataset that this model's task can be measured on; `options` as `evaluate` takes them."""
+        wanted = DatasetOptions(modality=self.spec.input.kind, targets=self.task.spec.targets, **options)
+        if isinstance(data, Dataset):
+            dataset = data
+        elif isinstance(data, str | os.PathLike):
+            dataset = open_dataset(os.fspath(data), wanted, installed())
+        else:
+            dataset = as_dataset(data, wanted)
+        if dataset.targets != wanted.targets or dataset.modality != wanted.modality:
+            raise DatasetError(
+                f"{self.name!r} is measured on {wanted.modality} examples with targets {wanted.targets!r}; "
+                f"{dataset.name!r} has {dataset.modality} examples with {dataset.targets!r}"
+            )
+        return dataset
+
+    def outputs(
+        self, sources: Iterable[Any], output: str, batch_size: int
+    ) -> Iterator[tuple[list[Prepared | Exception], dict[str, Array]]]:
+        """Batches of prepared sources, the unreadable ones exceptions, with the outputs for the readable ones."""
+        if batch_size < 1:
+            raise OptionError(f"batch_size={batch_size!r} is too small; it is at least 1")
+        run = self.compiled(output)
+        with closing(prepare_all(sources, self.spec.input)) as prepared:
+            for group in groups(prepared, self.spec.input.batch or batch_size):
+                values = [item.value for item in group if isinstance(item, Prepared)]
+                yield group, run(stack(values, self.spec.input.kind)) if values else {}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write facts and weights into a folder that `zoo.load` reads, here or on another machine; atomic.
+
+        Raises OptionError where `path` exists already.
+        """
+        kept = {
+            name: self.files(name)
+            for name in self.spec.outputs
+            if name == self.pair.output or weights_store.at_hand(self._source(name))
+        }
+        return write_saved(Path(path), self.task.spec.name, self.spec, kept)
+
+    def _source(self, output: str) -> WeightsSpec:
+        explicit = self._weights.get(output)
+        return WeightsSpec(path=os.fspath(explicit)) if explicit else self.spec.outputs[output].weights
+
+    def _require_ready(self) -> None:
+        if not self.pair.ready:
+            raise NotFittedError(
+                f"{self.name!r} has no trained head yet: backbone {self.spec.name!r} offers {self.pair.output!r}, "
+                f"on which task {self.task.spec.name!r} must first be fitted to your data; fit it first"
+            )
+
+    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        settings = {option.name: option.default for option in self.task.spec.options}
+        for name, value in given.items():
+            if name not in settings:
+                known = ", ".join(map(repr, settings)) or "none"
+                raise OptionError(f"task {self.task.spec.name!r} has no option {name!r}; its options: {known}")
+            try:
+                settings[name] = type(settings[name])(value)
+            except (TypeError, ValueError) as error:
+                kind = type(settings[name]).__name__
+                raise OptionError(f"option {name!r} is a {kind}; {value!r} is none") from error
+        return settings
+
+    def _predictions(
+        self, sources: Iterable[Any], settings: Mapping[str, Any], batch_size: int
+    ) -> Iterator[Prediction | Failed]:
+        for group, outputs in self.outputs(sources, self.pair.output, batch_size):
+            readable = [item for item in group if isinstance(item, Prepared)]
+            answers = iter(
+                self.task.postprocess(outputs, readable, self.facts, self.labels, settings) if readable else []
+            )
+            for item in group:
+                yield next(answers) if isinstance(item, Prepared) else Failed(str(item), item)
+
+    def _answers(
+        self, examples: Iterable[Example], settings: Mapping[str, Any], batch_size: int
+    ) -> Iterator[tuple[Example, list[Prediction | Failed]]]:
+        """Each example with one answer for each of its inputs, streamed."""
+        pending: list[tuple[Example, int]] = []
+
+        def sources() -> Iterator[Any]:
+            for example in examples:
+                inputs = self.task.inputs(example)
+                pending.append((example, len(inputs)))
+                yield from inputs
+
+        answers = self._predictions(sources(), settings, batch_size)
+        collected: list[Prediction | Failed] = []
+        for answer in answers:
+            collected.append(answer)
+            if len(collected) == pending[0][1]:
+                example, _ = pending.pop(0)
+                yield example, collected
+                collected = []

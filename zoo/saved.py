@@ -1,0 +1,71 @@
+"""Saved models: a folder with the facts (`model.json`) and the weights, complete in itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from zoo.catalog import anchored
+from zoo.errors import OptionError, WeightsError
+from zoo.spec import BackboneSpec, TextInput, WeightsSpec
+
+SAVED_FACTS = "model.json"
+
+
+def write_saved(target: Path, task: str, spec: BackboneSpec, files: Mapping[str, Mapping[str, Path]]) -> Path:
+    """Write `spec`, cut down to the outputs in `files`, with copies of those files by output and role; atomic."""
+    if target.exists():
+        raise OptionError(f"{str(target)!r} exists already; remove it or choose another name")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that the last step is a rename within one file system.
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        facts = {"task": task, "backbone": _copied(spec, files, draft).model_dump(mode="json", exclude_defaults=True)}
+        (draft / SAVED_FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        draft.chmod(0o755)
+        draft.rename(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
+
+
+def read_saved(folder: Path) -> tuple[str, BackboneSpec]:
+    """The task and the backbone of a saved model; raises WeightsError for anything else."""
+    file = folder / SAVED_FACTS
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        return facts["task"], anchored(BackboneSpec.model_validate(facts["backbone"]), folder.absolute())
+    except FileNotFoundError as error:
+        raise WeightsError(f"{str(folder)!r} is no saved model: it has no {SAVED_FACTS!r}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{str(file)!r} can't be read as a saved model: {error}") from error
+
+
+def _copied(spec: BackboneSpec, files: Mapping[str, Mapping[str, Path]], folder: Path) -> BackboneSpec:
+    outputs, text = {}, spec.input
+    for name, roles in files.items():
+        outputs[name] = spec.outputs[name].model_copy(
+            update={"weights": _local(spec.outputs[name].weights, roles["weights"], folder, name)}
+        )
+        if "preprocessor" in roles and isinstance(text, TextInput) and text.preprocessor:
+            local = _local(text.preprocessor, roles["preprocessor"], folder, "preprocessor")
+            text = text.model_copy(update={"preprocessor": local})
+    return spec.model_copy(update={"outputs": outputs, "input": text, "aliases": ()})
+
+
+def _local(weights: WeightsSpec, source: Path, folder: Path, name: str) -> WeightsSpec:
+    """`weights` as a copy of `source` under `folder`; a file keeps its suffix, from which loaders tell its format."""
+    relative = f"weights/{name}" if source.is_dir() else f"weights/{name}{source.suffix}"
+    copy = folder / relative
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    if copy.exists():
+        return weights.model_copy(update={"path": relative})
+    if source.is_dir():
+        shutil.copytree(source, copy)
+    else:
+        shutil.copyfile(source, copy)
+    return weights.model_copy(update={"path": relative})

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from zoo.errors import OptionError
 from zoo.inputs import Prepared
 from zoo.labels import LabelSpace
 from zoo.metrics import Metric
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 
 class Prediction(ABC):
-    """What a task answers for one input. `str()` is one line for a person; subclasses are frozen dataclasses."""
+    """What a task answers for one input. `str()` is one line for a person; subclasses are frozen dataclasses.
+
+    drawable: whether `save` draws it.
+    """
+
+    drawable: ClassVar[bool] = False
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -28,8 +34,6 @@ class Prediction(ABC):
 
     def save(self, path: str | Path) -> Path:
         """Draw the answer into a picture file; raises OptionError where there is nothing to draw."""
-        from zoo.errors import OptionError
-
         raise OptionError(f"a {type(self).__name__} has nothing to draw; use to_json()")
 
 

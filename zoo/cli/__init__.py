@@ -1,1 +1,87 @@
-"""Command line."""
+"""The command line: `zoo`, and `python -m zoo`. One file per command group; heavy imports happen inside commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from zoo.errors import ZooError
+
+
+class Commands(click.Group):
+    """The core's commands, and those that plugins register; the core's own names can't be taken."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All command names, sorted."""
+        return sorted({*super().list_commands(ctx), *(command.name or "" for command in _plugins().commands)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The core's command of that name, else a plugin's."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        return _plugins().commands.get(cmd_name) if cmd_name in _plugins().commands else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click's, with the nearest names in the message for one that is not there."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if near:
+                raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from error
+            raise
+
+
+def _plugins() -> Any:
+    from zoo.plugins import installed
+
+    return installed()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tf-model-zoo", prog_name="zoo")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def zoo(ctx: click.Context, debug: bool) -> None:
+    """Any pair of task and pre-trained backbone as a working model."""
+    ctx.ensure_object(dict)["debug"] = debug
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; an error of the zoo is one line on stderr and exit code 1, wrong usage 2."""
+    # TensorFlow's start-up chatter would stand between a person and the answer; TF's own variable still decides.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False) or 0)
+    except ZooError as error:
+        _fail(error, arguments)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("zoo: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # `zoo list | head` closed the pipe: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a user never sees a bare traceback
+        _fail(error, arguments)
+
+
+def _fail(error: Exception, arguments: list[str]) -> None:
+    if "--debug" in arguments:
+        traceback.print_exception(error)
+    expected = isinstance(error, ZooError)
+    click.echo(f"zoo: {error}" if expected else f"zoo: {type(error).__name__}: {error} (--debug shows where)", err=True)
+    sys.exit(1)
+
+
+from zoo.cli import doctor, listing, running  # noqa: E402, F401 - they add their commands to the group above

@@ -1,0 +1,121 @@
+"""`zoo doctor`: what this machine has, and what about it will not work."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from zoo.catalog import user_catalogs
+from zoo.cli import zoo
+from zoo.errors import ZooError
+from zoo.plugins import installed
+
+PACKAGES = ("tensorflow", "keras", "tensorflow-hub", "tensorflow-datasets", "tensorflow-text", "numpy", "setuptools")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. state "fault" makes the exit code 1."""
+
+    state: Literal["ok", "note", "fault"]
+    what: str
+    detail: str
+
+
+@zoo.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def doctor_command(as_json: bool) -> None:
+    """Check versions, devices, plugins, catalogues and the cache; exit code 1 if something will not work."""
+    findings = [*_versions(), *_keras(), *_devices(), *_plugins(), *_cache()]
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.state:<6} {finding.what:<22} {finding.detail}")
+    if any(finding.state == "fault" for finding in findings):
+        raise SystemExit(1)
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("ok", "python", f"{platform.python_version()} on {platform.platform()}")
+    for package in PACKAGES:
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            optional = package == "tensorflow-text"
+            how = (
+                "some text encoders need it: pip install 'tf-model-zoo[text]'" if optional else f"pip install {package}"
+            )
+            yield Finding("note" if optional else "fault", package, f"not installed; {how}")
+            continue
+        if package == "setuptools" and int(found.split(".")[0]) >= 82:
+            yield Finding(
+                "fault", package, f"{found}: tensorflow_hub 0.16.1 needs pkg_resources; pip install 'setuptools<82'"
+            )
+        else:
+            yield Finding("ok", package, found)
+    yield from _matching_text()
+
+
+def _matching_text() -> Iterator[Finding]:
+    try:
+        framework, text = version("tensorflow"), version("tensorflow-text")
+    except PackageNotFoundError:
+        return
+    if framework.split(".")[:2] != text.split(".")[:2]:
+        wanted = ".".join(framework.split(".")[:2])
+        detail = f"{text} does not fit tensorflow {framework}; pip install 'tensorflow-text=={wanted}.*'"
+        yield Finding("fault", "tensorflow-text", detail)
+
+
+def _keras() -> Iterator[Finding]:
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        yield Finding("fault", "KERAS_BACKEND", f"{backend!r}; Keras backbones run on TensorFlow: unset it")
+    if os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true"):
+        yield Finding("fault", "TF_USE_LEGACY_KERAS", "set; the zoo is built on Keras 3: unset it")
+
+
+def _devices() -> Iterator[Finding]:
+    from zoo.compose import get_runtime
+
+    for spec in installed().runtimes:
+        try:
+            devices = ", ".join(get_runtime(spec.name).devices())
+            yield Finding("ok", f"runtime {spec.name}", devices)
+        except (ZooError, ImportError) as error:
+            yield Finding("note", f"runtime {spec.name}", str(error))
+
+
+def _plugins() -> Iterator[Finding]:
+    plugins = installed()
+    failed = {failure.plugin: failure.reason for failure in plugins.failures}
+    yield Finding("ok", "plugins", f"{len(plugins.origins) - len(failed)} loaded, {len(plugins.backbones)} backbones")
+    for plugin, reason in failed.items():
+        yield Finding("fault", f"plugin {plugin}", f"{reason} ('zoo plugins' says more)")
+    for catalog in user_catalogs():
+        if str(catalog) not in failed:
+            yield Finding("ok", "catalogue", str(catalog))
+
+
+def _cache() -> Iterator[Finding]:
+    from zoo.weights import cache_folder
+
+    folder = cache_folder()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    state: Literal["ok", "fault"] = "ok" if os.access(there, os.W_OK) else "fault"
+    writable = "" if state == "ok" else ", not writable: set ZOO_CACHE to another folder"
+    yield Finding(state, "cache", f"{folder}, {free:.1f} GiB free{writable}")
+    for variable in ("ZOO_MIRROR", "ZOO_OFFLINE"):
+        if os.environ.get(variable):
+            yield Finding("ok", variable, os.environ[variable])

@@ -1,0 +1,146 @@
+"""`zoo predict` and `zoo eval`: a model at work on a user's own data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli import zoo
+
+RUNTIME_OPTIONS = (
+    click.option("--runtime", default="tf", show_default=True, help="What computes ('zoo list --runtimes')."),
+    click.option("--precision", default="fp32", show_default=True, help="The precision of the numbers."),
+    click.option("--device", help="Such as cpu or gpu:0; by default the best at hand."),
+    click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1)),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON alone."),
+)
+
+
+def runtime_options(command: Any) -> Any:
+    """The options of every command that runs a model."""
+    for option in reversed(RUNTIME_OPTIONS):
+        command = option(command)
+    return command
+
+
+@zoo.command("predict")
+@click.argument("model", metavar="MODEL")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option(
+    "--option", "-o", "settings", metavar="NAME=VALUE", multiple=True, help="A task's option, such as conf=0.5."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write predictions.json into this folder, and pictures where a task draws.",
+)
+@runtime_options
+def predict_command(
+    model: str,
+    inputs: tuple[str, ...],
+    settings: tuple[str, ...],
+    out: Path | None,
+    runtime: str,
+    precision: str,
+    device: str | None,
+    batch_size: int,
+    as_json: bool,
+) -> None:
+    """Predict with MODEL, TASK/BACKBONE or a saved model's path, on pictures, folders of pictures, or texts.
+
+    Exit code 1 if an input can't be read; the others are answered all the same.
+    """
+    from zoo.compose import open_model
+
+    opened = open_model(model, runtime=runtime, precision=precision, device=device)
+    sources = _expand(inputs) if opened.spec.input.kind == "image" else list(inputs)
+    answers = opened.predict(sources, batch_size=batch_size, **_settings(settings))
+    drawn = _draw_all(answers, sources, out) if out else [None] * len(answers)
+    rows = [
+        {"input": source, **answer.to_json()} | ({"drawn": str(path)} if path else {})
+        for source, answer, path in zip(sources, answers, drawn, strict=True)
+    ]
+    if out:
+        (out / "predictions.json").write_text(_json(rows) + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(_json(rows))
+    else:
+        for source, answer, path in zip(sources, answers, drawn, strict=True):
+            click.echo(f"{source}: {answer}" + (f" -> {path}" if path else ""), err=not answer)
+    if not all(answers):
+        raise SystemExit(1)
+
+
+@zoo.command("eval")
+@click.argument("model", metavar="MODEL")
+@click.argument("dataset", metavar="DATASET")
+@click.option("--split", help="The split, in the words of the dataset: test, 'train[:10%]'.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many examples.")
+@click.option("--input-column", help="The column of a table that holds the inputs.")
+@click.option("--label-column", help="The column of a table that holds the labels.")
+@click.option("--labels", help="The label space of the dataset's class numbers, such as imagenet-1000.")
+@runtime_options
+def eval_command(
+    model: str,
+    dataset: str,
+    runtime: str,
+    precision: str,
+    device: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure MODEL on DATASET: SCHEME:PATH, the name of a set, or a plain path ('zoo list --datasets')."""
+    from zoo.compose import open_model
+
+    found = open_model(model, runtime=runtime, precision=precision, device=device).evaluate(dataset, **options)
+    click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
+
+
+def _expand(inputs: tuple[str, ...]) -> list[str]:
+    """Paths as they are, a folder as the files in it."""
+    sources: list[str] = []
+    for name in inputs:
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(str(file) for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+            if not inside:
+                raise click.UsageError(f"the folder {name!r} holds no files")
+            sources += inside
+        else:
+            sources.append(name)
+    return sources
+
+
+def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"{pair!r} is no option of a task; write NAME=VALUE, such as conf=0.5")
+        settings[name] = value
+    return settings
+
+
+def _draw_all(answers: list[Any], sources: list[str], folder: Path) -> list[Path | None]:
+    """Each drawable answer as a picture in `folder`, under its source's name; sources of one name get numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    drawn: list[Path | None] = []
+    for answer, source in zip(answers, sources, strict=True):
+        if not getattr(answer, "drawable", False):
+            drawn.append(None)
+            continue
+        name, number = Path(source).stem, 1
+        while name in taken:
+            number += 1
+            name = f"{Path(source).stem}-{number}"
+        taken.add(name)
+        drawn.append(Path(answer.save(folder / f"{name}.png")))
+    return drawn
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, indent=1, ensure_ascii=False)

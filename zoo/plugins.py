@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -57,7 +56,7 @@ class Plugins:
         for point in sorted(found, key=lambda point: point.name):
             plugins._load(point)
         for catalog in user_catalogs() if catalogs is None else catalogs:
-            plugins._take(str(catalog), lambda catalog=catalog: _catalog_plugin(catalog), origin="catalogue")
+            plugins._take(str(catalog), functools.partial(_CatalogPlugin, catalog), origin="catalogue")
         return plugins
 
     def register(self, plugin: object, name: str) -> None:
@@ -110,15 +109,16 @@ def installed() -> Plugins:
     return Plugins.discover()
 
 
-def _catalog_plugin(path: Path) -> SimpleNamespace:
-    specs = read_catalog(path)
+class _CatalogPlugin:
+    """A user's catalogue, in the shape of a plugin."""
+
+    def __init__(self, path: Path) -> None:
+        self._specs = read_catalog(path)
 
     @hookimpl
-    def register_backbones(register: Any) -> None:
-        for spec in specs:
+    def register_backbones(self, register: Callable[[BackboneSpec], None]) -> None:
+        for spec in self._specs:
             register(spec)
-
-    return SimpleNamespace(register_backbones=register_backbones)
 
 
 def _reject_unmarked_hooks(plugin: object, name: str) -> None:

@@ -57,12 +57,11 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> T:
         """The spec with that name or alias; raises UnknownNameError with the nearest names."""
+        if not isinstance(name, str) or name not in self._canonical:
+            raise UnknownNameError(self._unknown(name))
         if name in self._contested:
             raise self._contested[name]
-        try:
-            return self._specs[self._canonical[name]]
-        except (KeyError, TypeError):
-            raise UnknownNameError(self._unknown(name)) from None
+        return self._specs[self._canonical[name]]
 
     def owner(self, name: str) -> str:
         """The plugin that registered `name`."""

@@ -70,6 +70,17 @@ class ImageInput(Spec):
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
     batch: int | None = Field(default=None, ge=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, facts: Any) -> Any:
+        """What follows where nothing is said: no size means no resizing, whole numbers mean 0..255."""
+        if not isinstance(facts, dict):
+            return facts
+        implied = {} if facts.get("size") else {"resize": "none"}
+        if facts.get("dtype") == "uint8":
+            implied["range"] = (0.0, 255.0)
+        return implied | facts
+
     @model_validator(mode="after")
     def _consistent(self) -> ImageInput:
         if self.size is None and self.resize != "none":

@@ -1,0 +1,33 @@
+# `make demo` and `make test` do all the set-up by themselves, from nothing but Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install demo test check clean help
+
+help:  ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+install: $(STAMP)  ## a .venv with the zoo, the demo's and the tests' needs, at pinned versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "zoo needs Python 3.11 or newer; name one: make install PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[text,test]'
+	touch $(STAMP)
+
+demo: install  ## the benchmark over all zoo_tiny pairs: the table on screen and in out/demo.md
+	@mkdir -p out && rm -f out/demo.jsonl
+	$(BIN)/zoo bench --backbone 'tiny_*' --out out/demo.jsonl --markdown out/demo.md
+
+test: install  ## all tests
+	$(BIN)/python -m pytest
+
+check: install  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:  ## remove what was installed and built
+	rm -rf .venv build dist out *.egg-info

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # a <- b: a room may import rooms of its own layer's column or of layers above it, never below.
 LAYERS = [
     {"errors", "spec", "metrics", "labels", "progress"},
-    {"registry", "pairs", "hookspecs", "catalog", "archives", "disk", "download", "pictures"},
+    {"registry", "pairs", "hookspecs", "catalog", "archives", "cache", "disk", "download", "pictures"},
     {"plugins", "weights", "inputs"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved"},
     {"model", "search"},
@@ -34,7 +34,7 @@ def imports(file: Path, *, everywhere: bool) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "zoo"}
+            found |= {f"zoo.{alias.name}" for alias in node.names} if node.module == "zoo" else {node.module}
     return found
 
 

@@ -71,7 +71,7 @@ class Registry(Generic[T]):
         near = difflib.get_close_matches(str(name).lower(), self._canonical, n=3, cutoff=0.6)
         # An alias and its full name are one answer, not two.
         near = list({self._canonical[match]: match for match in reversed(near)}.values())[::-1]
-        guess = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ";"
+        guess = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
         return f"no {self.kind} named {name!r}{guess} ({self.listing!r} shows all {len(self)}){self._hint()}"
 
     def __iter__(self) -> Iterator[T]:

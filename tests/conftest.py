@@ -1,0 +1,41 @@
+"""What all tests share: a clean environment, and the real models and data where they are at hand."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ASSETS = Path(os.environ.get("ZOO_ASSETS") or ROOT.parent / "shared" / "assets").absolute()
+
+# Set before the first discovery, and inherited by every child process: no user's own catalogues, cache or mirror.
+_PRIVATE = tempfile.TemporaryDirectory(prefix="zoo-tests-")
+os.environ.update(
+    XDG_CONFIG_HOME=f"{_PRIVATE.name}/config",
+    ZOO_CACHE=f"{_PRIVATE.name}/cache",
+    ZOO_ASSETS=str(ASSETS),
+    ZOO_CATALOG=str(ROOT / "tests" / "assets.toml"),
+    TF_CPP_MIN_LOG_LEVEL="3",
+    CUDA_VISIBLE_DEVICES=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+)
+for variable in ("ZOO_MIRROR", "ZOO_OFFLINE", "KERAS_BACKEND"):
+    os.environ.pop(variable, None)
+
+
+def pytest_collection_modifyitems(items):
+    """Tests marked `assets` are skipped with a reason where the assets are not there, but never in CI."""
+    if ASSETS.is_dir() or os.environ.get("CI"):
+        return
+    absent = pytest.mark.skip(reason=f"no real models and data in {str(ASSETS)!r}: set ZOO_ASSETS to their folder")
+    for item in items:
+        if item.get_closest_marker("assets"):
+            item.add_marker(absent)
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """The folder of real models and data."""
+    if not ASSETS.is_dir():
+        pytest.fail(f"no real models and data in {str(ASSETS)!r}: set ZOO_ASSETS to their folder")
+    return ASSETS

@@ -1,0 +1,118 @@
+"""The command line, as a person or a script meets it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def zoo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "zoo", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_names_every_command():
+    done = zoo("--help")
+    assert done.returncode == 0
+    for command in ("list", "show", "plugins", "doctor", "predict", "eval", "bench"):
+        assert f"\n  {command} " in done.stdout
+
+
+def test_an_error_is_one_line_and_exit_code_1():
+    done = zoo("show", "inception_v33")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("zoo: no backbone named 'inception_v33'; did you mean 'inception_v3'")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_debug_shows_the_traceback():
+    done = zoo("--debug", "show", "inception_v33")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["lst"], ["list", "--no-such"], ["predict", "classification/x"], ["show"]])
+def test_wrong_usage_is_exit_code_2(arguments):
+    done = zoo(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_command_gets_the_nearest_one():
+    assert "Did you mean 'list'?" in zoo("lst").stderr
+
+
+def test_a_word_that_is_no_model_is_told_what_a_model_is():
+    done = zoo("predict", "inception_v3", "cat.jpg")
+    assert done.returncode == 1
+    assert "write TASK/BACKBONE" in done.stderr
+
+
+def test_list_takes_a_glob_over_names_and_aliases():
+    lines = zoo("list", "inception_v3*").stdout.splitlines()
+    assert lines[0].split()[:2] == ["backbone", "tasks"]
+    assert len(lines) >= 2
+    assert all("inception_v3" in line for line in lines[1:])
+
+
+def test_list_of_a_task_shows_what_is_ready_and_in_brackets_what_is_trainable():
+    rows = {line.split()[0]: line for line in zoo("list", "--task", "classification").stdout.splitlines()[1:]}
+    assert " classification" in rows["inception_v3.hub_in1k"]
+    assert "(classification)" in rows["nnlm_en_dim50.hub"]
+    assert not any(name.startswith("faster_rcnn") for name in rows)
+
+
+def test_json_is_json_alone():
+    for arguments in (["list", "--json"], ["show", "inception_v3", "--json"], ["plugins", "--json"]):
+        json.loads(zoo(*arguments).stdout)
+
+
+def test_show_prints_where_the_weights_come_from():
+    shown = zoo("show", "inception_v3").stdout
+    assert "https://tfhub.dev/google/imagenet/inception_v3/classification/5" in shown
+    assert "range 0..1" in shown
+
+
+def test_a_closed_pipe_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m zoo list | head -1", shell=True, capture_output=True, text=True, check=False
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert "Error" not in done.stderr
+
+
+def test_a_broken_catalogue_does_not_stop_the_listing(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("nonsense")
+    done = zoo("list", "inception_v3", ZOO_CATALOG=str(broken))
+    assert done.returncode == 0
+    assert "broken.toml" in done.stderr
+    assert "inception_v3" in done.stdout
+
+
+def test_plugins_lists_what_each_brings_and_what_failed(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("nonsense")
+    rows = {row["plugin"]: row for row in json.loads(zoo("plugins", "--json", ZOO_CATALOG=str(broken)).stdout)}
+    assert "1 runtime" in rows["zoo_tensorflow"]["brings"]
+    assert rows["zoo_tensorflow"]["error"] is None
+    assert "not valid TOML" in rows[str(broken)]["error"]
+
+
+def test_doctor_finds_no_fault_here_and_names_one_there():
+    done = zoo("doctor", "--json")
+    findings = json.loads(done.stdout)
+    assert [finding for finding in findings if finding["state"] == "fault"] == []
+    assert done.returncode == 0
+    assert any(finding["what"] == "runtime tf" and "cpu" in finding["detail"] for finding in findings)
+    wrong = zoo("doctor", KERAS_BACKEND="torch")
+    assert wrong.returncode == 1
+    assert "unset it" in wrong.stdout

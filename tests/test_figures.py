@@ -1,0 +1,33 @@
+"""The real models give the figures that they must give, end to end, through the zoo."""
+
+import pytest
+
+import zoo
+
+pytestmark = pytest.mark.assets
+
+
+def test_mobilenet_v2_on_500_imagenet_pictures(assets):
+    found = zoo.get("classification", "real_mobilenet_v2").evaluate(f"csv:{assets}/data/imagenet_500/manifest.csv")
+    assert found.n == 500
+    assert found["top1"] == pytest.approx(0.872, abs=0.004)
+    assert found["top5"] == pytest.approx(0.972, abs=0.004)
+
+
+def test_centernet_on_128_coco_pictures(assets):
+    found = zoo.get("detection", "real_centernet").evaluate(f"coco:{assets}/data/coco_val_128")
+    assert found.n == 128
+    assert found["ap"] == pytest.approx(0.278, abs=0.002)
+    assert found["ap50"] == pytest.approx(0.461, abs=0.002)
+
+
+def test_minilm_on_the_sts_benchmark(assets):
+    found = zoo.get("embedding", "real_minilm").evaluate(f"sts:{assets}/data/stsbenchmark/sts-test.csv")
+    assert found.n == 1379
+    assert found["spearman"] == pytest.approx(0.8203, abs=0.001)
+
+
+def test_the_folder_scheme_reads_flowers_and_says_that_imagenet_has_no_such_classes(assets):
+    model = zoo.get("classification", "real_mobilenet_v2")
+    with pytest.raises(zoo.ZooError, match="no counterpart for"):
+        model.evaluate(f"folder:{assets}/data/flowers_600/val")

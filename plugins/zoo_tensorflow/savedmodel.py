@@ -55,7 +55,7 @@ class SavedModelBackbone(Backbone):
         return {self.output: self._one(result)}
 
     def parameters(self) -> int:
-        """The sizes of the module's variables, or of the constants of its graph where it was saved frozen."""
+        """The sizes of the module's variables, added up."""
         self.load()
         return sum(int(variable.shape.num_elements() or 0) for variable in variables(self.module))
 
@@ -94,9 +94,10 @@ def variables(module: Any) -> list[Any]:
     exposed = list(getattr(module, "variables", ()))
     if exposed:
         return exposed
-    found: dict[int, Any] = {}
-    for function in getattr(module, "signatures", {}).values():
-        found.update({id(variable): variable for variable in function.graph.variables})
+    functions = list(getattr(module, "signatures", {}).values())
+    if callable(module):
+        functions += getattr(module.__call__, "concrete_functions", [])
+    found = {id(variable): variable for function in functions for variable in function.graph.variables}
     return list(found.values())
 
 

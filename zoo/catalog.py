@@ -1,8 +1,9 @@
 """Catalogues: backbones written as data, with no Python.
 
 A catalogue is a TOML file with one `[[backbone]]` table a row, its fields those of `BackboneSpec`; an optional
-`[defaults]` table is merged under every row. Users' own are named by `ZOO_CATALOG` (several, separated as in PATH) or
-lie as `*.toml` in the zoo's folder of the user's configuration.
+`[defaults]` table is merged under every row. TOML has no null: a range that the publisher does not say is "unstated".
+Users' own are named by `ZOO_CATALOG` (several, separated as in PATH) or lie as `*.toml` in the zoo's folder of the
+user's configuration.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ def config_folder() -> Path:
 
 
 def _spec(row: dict[str, Any], file: Path, number: int) -> BackboneSpec:
+    seen = row.get("input")
+    if isinstance(seen, dict) and seen.get("range") == "unstated":  # TOML has no null
+        row = row | {"input": seen | {"range": None}}
     try:
         spec = BackboneSpec.model_validate(row)
     except ValidationError as error:

@@ -1,0 +1,89 @@
+"""A Keras Application as a backbone: built by its function, filled from a weights file that is at hand already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo import Backbone
+from zoo.errors import BackboneError
+
+if TYPE_CHECKING:
+    import keras
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ApplicationsBackbone(Backbone):
+    """`spec.options["application"]` names the function in `keras.applications`; `logits` has the top, `features` not.
+
+    Features are averaged over the picture; logits are bare, with no softmax.
+    """
+
+    _model: keras.Model | None = None
+
+    def load(self) -> None:
+        """Build the network and read its weights; raises BackboneError that names the file and what it should hold."""
+        if self._model is not None:
+            return
+        model = self._build()
+        self._read(model)
+        if self.spec.family == "efficientnet":
+            _divide_by_std(model)
+        self._model = model
+
+    def forward(self, batch: Any, training: bool = False) -> dict[str, Any]:
+        """See `zoo.Backbone.forward`."""
+        self.load()
+        assert self._model is not None
+        return {self.output: self._model(batch, training=training)}
+
+    def parameters(self) -> int:
+        """The number of weights of the network, with its top for output `logits`."""
+        self.load()
+        assert self._model is not None
+        return int(self._model.count_params())
+
+    def _build(self) -> keras.Model:
+        import keras
+
+        if keras.backend.backend() != "tensorflow" or keras.config.image_data_format() != "channels_last":
+            raise BackboneError(
+                f"backbone {self.spec.name!r} needs Keras on TensorFlow with channels last; here it runs on "
+                f"{keras.backend.backend()!r} with {keras.config.image_data_format()!r}: set KERAS_BACKEND=tensorflow "
+                f"before Python starts, and 'image_data_format' in keras.json"
+            )
+        name = self.spec.options.get("application", "")
+        build = getattr(keras.applications, name, None)
+        if build is None:
+            raise BackboneError(f"backbone {self.spec.name!r}: Keras {keras.__version__} has no application {name!r}")
+        top = self.output == "logits"
+        form = {"classifier_activation": None} if top else {"pooling": "avg"}
+        size = self.spec.input.size
+        return build(weights=None, include_top=top, input_shape=(*size, self.spec.input.depth), **form)
+
+    def _read(self, model: keras.Model) -> None:
+        file = self.files["weights"]
+        try:
+            model.load_weights(str(file))
+        except Exception as error:
+            application = f"keras.applications.{self.spec.options['application']}"
+            top = "with" if self.output == "logits" else "without"
+            reason = " ".join(str(error).split())[:300]
+            raise BackboneError(
+                f"backbone {self.spec.name!r}, output {self.output!r}: {str(file)!r} does not hold the weights of "
+                f"{application} {top} its top, {model.count_params():,} numbers in {len(model.weights)} arrays "
+                f"({type(error).__name__}: {reason}); fetch it again, or name the right file with weights="
+            ) from error
+
+
+def _divide_by_std(model: keras.Model) -> None:
+    """Make up for what Keras' EfficientNet leaves out when it is not built with `weights="imagenet"`.
+
+    Its published files normalise by the root of the standard deviation. Keras divides by the other root in a layer
+    that it adds for `weights="imagenet"` alone (tensorflow/tensorflow#49930); without it the network sees the wrong
+    picture, and says nothing. The first convolution is linear and has no bias, so it can divide as well.
+    """
+    import numpy as np
+
+    stem = model.get_layer("stem_conv")
+    stem.kernel.assign(stem.kernel / np.sqrt(IMAGENET_STD, dtype=np.float32)[:, np.newaxis])

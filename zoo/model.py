@@ -156,7 +156,7 @@ class Model:
         answers = self._answers(examples, settings, batch_size)
         for example, predictions in track(answers, total, f"evaluating {self.name}"):
             broken = next((answer for answer in predictions if isinstance(answer, Failed)), None)
-            if broken:
+            if broken is not None:  # a Failed is false
                 failed.append(broken)
                 continue
             metric.update(example, predictions)

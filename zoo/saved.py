@@ -23,7 +23,7 @@ def write_saved(target: Path, task: str, spec: BackboneSpec, files: Mapping[str,
     # Beside the target, so that the last step is a rename within one file system.
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        facts = {"task": task, "backbone": _copied(spec, files, draft).model_dump(mode="json", exclude_defaults=True)}
+        facts = {"task": task, "backbone": _copied(spec, files, draft).model_dump(mode="json")}
         (draft / SAVED_FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         draft.chmod(0o755)
         draft.rename(target)

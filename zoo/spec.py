@@ -76,7 +76,7 @@ class ImageInput(Spec):
         """What follows where nothing is said: no size means no resizing, whole numbers mean 0..255."""
         if not isinstance(facts, dict):
             return facts
-        implied = {} if facts.get("size") else {"resize": "none"}
+        implied: dict[str, Any] = {} if facts.get("size") else {"resize": "none"}
         if facts.get("dtype") == "uint8":
             implied["range"] = (0.0, 255.0)
         return implied | facts

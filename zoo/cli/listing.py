@@ -37,7 +37,7 @@ def list_command(pattern: str | None, task: str | None, what: str | None, as_jso
         if (wanted is None or find_pair(wanted, spec)) and (pattern is None or matches(spec, pattern))
     ]
     if as_json:
-        click.echo(json.dumps([spec.model_dump(mode="json", exclude_defaults=True) for spec in specs], indent=1))
+        click.echo(json.dumps([spec.model_dump(mode="json") for spec in specs], indent=1))
         return
     rows = [(spec.name, _tasks(plugins, spec), _input(spec), spec.licence, _bare(spec)) for spec in specs]
     _print_table(("backbone", "tasks", "input", "licence", "also called"), rows)

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hub import Hub
 
 ROOT = Path(__file__).parents[1]
 ASSETS = Path(os.environ.get("ZOO_ASSETS") or ROOT.parent / "shared" / "assets").absolute()
@@ -39,3 +40,14 @@ def assets() -> Path:
     if not ASSETS.is_dir():
         pytest.fail(f"no real models and data in {str(ASSETS)!r}: set ZOO_ASSETS to their folder")
     return ASSETS
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A local server in place of tfhub.dev (tests/hub.py), an empty cache, and no way to the real network's Kaggle."""
+    with Hub() as server:
+        monkeypatch.setenv("ZOO_TFHUB_URL", server.url)
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        yield server

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # a <- b: a room may import rooms of its own layer's column or of layers above it, never below.
 LAYERS = [
     {"errors", "spec", "metrics", "labels", "progress"},
-    {"registry", "pairs", "hookspecs", "catalog", "archives", "cache", "disk", "download", "pictures"},
-    {"plugins", "weights", "inputs"},
+    {"registry", "pairs", "hookspecs", "catalog", "archives", "cache", "disk", "download", "kaggle", "pictures"},
+    {"plugins", "weights", "sources", "inputs"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved"},
     {"model", "search"},
     {"compose"},

@@ -1,0 +1,65 @@
+"""Files on disk: what a folder holds, whether it is real, and what to say when there is no room for more."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zoo.errors import WeightsError
+
+# EFBIG: the file system, or a limit of the user's account, takes no file as large as this.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LFS_POINTER = b"version https://git-lfs"
+
+
+def files_of(path: Path) -> dict[str, Path]:
+    """The files under `path` by relative name with forward slashes, sorted; a single file goes by its own name.
+
+    Raises WeightsError where there is no `path`.
+    """
+    if path.is_file():
+        return {path.name: path}
+    if not path.is_dir():
+        raise WeightsError(f"there is no file or folder {str(path)!r}")
+    return {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file's content in hex, streamed."""
+    return file_digest(file, "sha256")
+
+
+def file_digest(file: Path, algorithm: str) -> str:
+    """The digest of a file's content in hex; `algorithm` as hashlib names it."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def refuse_pointers(path: Path) -> None:
+    """Raise WeightsError that names the first git-LFS pointer under `path`: it stands for a file, and is none."""
+    for name, file in files_of(path).items():
+        # A pointer is a text of three lines; git-lfs itself reads no longer file as one.
+        if file.stat().st_size < 1024 and file.read_bytes().startswith(_LFS_POINTER):
+            where = path if path.is_file() else path / name
+            raise WeightsError(
+                f"{str(where)!r} is a git-LFS pointer, not the file itself; run `git lfs pull` where it came from"
+            )
+
+
+@contextmanager
+def room_for(needed: Callable[[], int], where: Path) -> Iterator[None]:
+    """Write under `where`; a full disk becomes a WeightsError with the bytes `needed`, counted only then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        free = shutil.disk_usage(where).free
+        raise WeightsError(
+            f"{needed():,} bytes or more have no room in {str(where)!r}, where {free:,} are free ({error.strerror}); "
+            "make room, or move the cache with ZOO_CACHE"
+        ) from error

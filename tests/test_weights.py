@@ -68,6 +68,12 @@ def test_a_path_that_is_not_there_is_named_as_written_and_as_meant(tmp_path, mon
     assert f"no file or folder '{tmp_path}/net' (from '$ZOO_TEST_DIR/net')" in str(caught.value)
 
 
+def test_a_path_that_the_system_refuses_is_an_error_of_the_zoo():
+    with pytest.raises(WeightsError, match=r"backbone 'tiny': '/.*xxx.*' can't be read: File name too long"):
+        get(path="x" * 5000)
+    assert at_hand(WeightsSpec(path="x" * 5000)) is None
+
+
 def test_a_dollar_in_the_name_of_a_folder_that_exists_is_no_variable(tmp_path):
     assert get(path=str(module(tmp_path / "pri$ce"))) == tmp_path / "pri$ce"
 

@@ -31,6 +31,8 @@ def fetch(weights: WeightsSpec, *, wanted_by: str) -> Path:
         return _explicit(weights.path) if weights.path else _fetched(weights)
     except WeightsError as error:
         raise type(error)(f"{wanted_by}: {error}") from error
+    except OSError as error:
+        raise WeightsError(f"{wanted_by}: {error.filename!r} can't be read: {error.strerror}") from error
 
 
 def at_hand(weights: WeightsSpec) -> Path | None:
@@ -39,7 +41,7 @@ def at_hand(weights: WeightsSpec) -> Path | None:
         if weights.path:
             return _explicit(weights.path)
         return next((path for place in _places(weights) if (path := _present(*place))), None)
-    except WeightsError:
+    except (WeightsError, OSError):
         return None
 
 

@@ -132,11 +132,10 @@ def _window(size: tuple[int, int], spec: ImageInput) -> tuple[float, float, floa
     """The part of a picture of `size` (width, height) that the network is to see, in its pixels."""
     width, height = size
     if spec.resize == "crop":
-        side = max(1, round(min(width, height) * spec.crop))
-        left, top = (width - side) / 2, (height - side) / 2
+        side = max(1, int(min(width, height) * spec.crop))
         # Whole pixels: a window between them would blur what need not be resized at all.
-        left, top = float(round(left)), float(round(top))
-        return left, top, left + side, top + side
+        left, top = (width - side) // 2, (height - side) // 2
+        return float(left), float(top), float(left + side), float(top + side)
     if spec.resize == "pad" and spec.size:
         shrink = max(width / spec.size[1], height / spec.size[0])
         return 0.0, 0.0, spec.size[1] * shrink, spec.size[0] * shrink

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from zoo import Backbone, Compiled, ImageInput, Runtime, RuntimeSpec
 from zoo.errors import BackboneError, RuntimeLoadError, ZooError
+from zoo_tensorflow.framework import tf
 
 
 class TensorFlowRuntime(Runtime):
@@ -61,6 +60,8 @@ class Frozen(Compiled):
         try:
             concrete = tf.function(backbone.forward).get_concrete_function(signature)
             self._names = sorted(concrete.structured_outputs)
+            from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
             self._function = convert_variables_to_constants_v2(concrete)
         except ZooError:
             raise

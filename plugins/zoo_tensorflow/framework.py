@@ -1,0 +1,37 @@
+"""TensorFlow, imported as quietly as the user's TF_CPP_MIN_LOG_LEVEL asks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Keep what C++ writes to stderr while it lasts; shown after all if an exception ends it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            chatter.seek(0)
+            os.write(kept, chatter.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+# TensorFlow 2.21 writes half a dozen lines before it has read the variable that forbids them.
+if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") != "0":
+    with _held_back():
+        import tensorflow as tf
+else:
+    import tensorflow as tf
+
+__all__ = ["tf"]

@@ -192,7 +192,7 @@ def module(folder: Path, text: str = "published") -> Path:
 def fetching(stderr: int = subprocess.PIPE, **places: str) -> subprocess.Popen[str]:
     """A process of its own that fetches the weights of those places and prints their path."""
     script = f"""
-from zoo.spec import WeightsSpec
+from zoo.specs import WeightsSpec
 from zoo.weights import fetch
 print(fetch(WeightsSpec(**{places!r}), wanted_by="another process"))
 """

@@ -10,7 +10,7 @@ from hub import fetching, kaggle_hub, module
 
 from zoo.cache import Entry
 from zoo.errors import DownloadError, WeightsError
-from zoo.spec import WeightsSpec
+from zoo.specs import WeightsSpec
 from zoo.weights import at_hand, cache_folder, digest, fetch, size
 
 HANDLE = "https://tfhub.dev/google/imagenet/tiny/classification/5"

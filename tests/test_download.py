@@ -15,7 +15,7 @@ from hub import fetching, kaggle_hub, module
 from zoo.disk import room_for
 from zoo.download import UnavailableError, download
 from zoo.errors import ArchiveError, DownloadError, WeightsError
-from zoo.spec import WeightsSpec
+from zoo.specs import WeightsSpec
 from zoo.weights import cache_folder, fetch
 
 HANDLE = "https://tfhub.dev/google/imagenet/tiny/classification/5"
@@ -134,7 +134,7 @@ def fetching_with_little_room(**places: str) -> subprocess.CompletedProcess[str]
     limited = f"""
 import resource
 from zoo.errors import WeightsError
-from zoo.spec import WeightsSpec
+from zoo.specs import WeightsSpec
 from zoo.weights import fetch
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:

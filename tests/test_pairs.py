@@ -4,7 +4,7 @@ import pytest
 
 from zoo.errors import PairError
 from zoo.pairs import all_pairs, find_pair, require_pair
-from zoo.spec import BackboneSpec, TaskSpec
+from zoo.specs import BackboneSpec, TaskSpec
 
 CLASSIFICATION = TaskSpec(
     name="classification",

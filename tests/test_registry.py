@@ -4,7 +4,7 @@ import pytest
 
 from zoo.errors import DuplicateNameError, UnknownNameError
 from zoo.registry import Registry
-from zoo.spec import BackboneSpec
+from zoo.specs import BackboneSpec
 
 
 def backbone(name: str, *aliases: str) -> BackboneSpec:

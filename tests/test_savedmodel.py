@@ -9,7 +9,7 @@ import tensorflow as tf
 from zoo.backbone import load_backbone
 from zoo.compose import get_runtime
 from zoo.errors import BackboneError, MissingPackageError, RuntimeLoadError
-from zoo.spec import BackboneSpec
+from zoo.specs import BackboneSpec
 
 PICTURES = np.random.default_rng(0).random((2, 8, 8, 3), dtype=np.float32)
 

@@ -8,7 +8,7 @@ import pytest
 from hub import kaggle_hub, module, packed
 
 from zoo.errors import DownloadError, WeightsError
-from zoo.spec import WeightsSpec
+from zoo.specs import WeightsSpec
 from zoo.weights import at_hand, cache_folder, digest, fetch, size
 
 HANDLE = "https://tfhub.dev/google/imagenet/tiny/classification/5"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.catalog import read_catalog
 from zoo.errors import ZooError
 from zoo.hookspecs import hookimpl
-from zoo.spec import (
+from zoo.specs import (
     BackboneSpec,
     DatasetSpec,
     ImageInput,

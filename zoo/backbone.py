@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import MissingPackageError, PluginError
-from zoo.spec import BackboneSpec, OutputSpec
+from zoo.specs import BackboneSpec, OutputSpec
 
 
 class Backbone(ABC):

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zoo.errors import SpecError
-from zoo.spec import BackboneSpec, TextInput, WeightsSpec
+from zoo.specs import BackboneSpec, TextInput, WeightsSpec
 
 
 def read_catalog(path: str | os.PathLike[str]) -> list[BackboneSpec]:

@@ -14,7 +14,7 @@ from zoo.pairs import require_pair
 from zoo.plugins import installed
 from zoo.runtime import Runtime
 from zoo.saved import SAVED_FACTS, read_saved
-from zoo.spec import BackboneSpec, RuntimeSpec
+from zoo.specs import BackboneSpec, RuntimeSpec
 from zoo.task import Task
 
 

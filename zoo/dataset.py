@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.backbone import import_loader
 from zoo.errors import DatasetError
 from zoo.labels import LabelSpace
-from zoo.spec import DatasetSpec, Modality
+from zoo.specs import DatasetSpec, Modality
 
 if TYPE_CHECKING:
     from zoo.plugins import Plugins

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from zoo.spec import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec
+from zoo.specs import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec
 
 if TYPE_CHECKING:
     import click

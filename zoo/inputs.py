@@ -15,7 +15,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.pictures import open_picture, picture
-from zoo.spec import ImageInput, TextInput
+from zoo.specs import ImageInput, TextInput
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -24,7 +24,7 @@ from zoo.plugins import installed
 from zoo.progress import track
 from zoo.runtime import Array, Compiled, Runtime
 from zoo.saved import write_saved
-from zoo.spec import BackboneSpec, OutputSpec, TextInput, WeightsSpec
+from zoo.specs import BackboneSpec, OutputSpec, TextInput, WeightsSpec
 from zoo.task import Failed, Prediction, Task
 
 

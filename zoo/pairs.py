@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo.errors import PairError
-from zoo.spec import BackboneSpec, TaskSpec
+from zoo.specs import BackboneSpec, TaskSpec
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from zoo.catalog import read_catalog, user_catalogs
 from zoo.errors import PluginError
 from zoo.hookspecs import hookimpl
 from zoo.registry import Registry
-from zoo.spec import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec
+from zoo.specs import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec
 
 if TYPE_CHECKING:
     pass

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.backbone import Backbone
-from zoo.spec import RuntimeSpec
+from zoo.specs import RuntimeSpec
 
 Array = npt.NDArray[Any]
 

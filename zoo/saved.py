@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo.catalog import anchored
 from zoo.errors import OptionError, WeightsError
-from zoo.spec import BackboneSpec, TextInput, WeightsSpec
+from zoo.specs import BackboneSpec, TextInput, WeightsSpec
 
 SAVED_FACTS = "model.json"
 

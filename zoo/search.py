@@ -6,7 +6,7 @@ import fnmatch
 
 from zoo.pairs import Pair, all_pairs, find_pair
 from zoo.plugins import installed
-from zoo.spec import BackboneSpec, TaskSpec
+from zoo.specs import BackboneSpec, TaskSpec
 
 
 def list_backbones(pattern: str | None = None, *, task: str | None = None) -> list[str]:

@@ -19,7 +19,7 @@ from zoo import kaggle
 from zoo.archives import is_archive, unpack
 from zoo.disk import file_digest, room_for
 from zoo.download import UnavailableError, download, shown
-from zoo.spec import WeightsSpec
+from zoo.specs import WeightsSpec
 
 TFHUB = "https://tfhub.dev"
 

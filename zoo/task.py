@@ -13,7 +13,7 @@ from zoo.inputs import Prepared
 from zoo.labels import LabelSpace
 from zoo.metrics import Metric
 from zoo.runtime import Array
-from zoo.spec import OutputSpec, TaskSpec
+from zoo.specs import OutputSpec, TaskSpec
 
 if TYPE_CHECKING:
     from zoo.dataset import Dataset, Example

@@ -22,7 +22,7 @@ from zoo.labels import label_space
 from zoo.pairs import find_pair
 from zoo.plugins import installed
 from zoo.runtime import Array, Compiled
-from zoo.spec import BackboneSpec, TaskSpec, TextInput
+from zoo.specs import BackboneSpec, TaskSpec, TextInput
 from zoo.task import Task
 
 

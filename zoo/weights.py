@@ -15,7 +15,7 @@ from zoo.disk import files_of, refuse_pointers
 from zoo.download import UnavailableError
 from zoo.errors import DownloadError, WeightsError
 from zoo.sources import Source, mirrored, published
-from zoo.spec import WeightsSpec
+from zoo.specs import WeightsSpec
 
 __all__ = ["at_hand", "cache_folder", "digest", "fetch", "offline", "size"]
 

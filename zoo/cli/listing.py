@@ -11,7 +11,7 @@ from zoo.cli import zoo
 from zoo.pairs import find_pair
 from zoo.plugins import Plugins, installed
 from zoo.search import matches
-from zoo.spec import BackboneSpec, ImageInput
+from zoo.specs import BackboneSpec, ImageInput
 
 
 @zoo.command("list")

@@ -66,7 +66,7 @@ def test_list_takes_a_glob_over_names_and_aliases():
 def test_list_of_a_task_shows_what_is_ready_and_in_brackets_what_is_trainable():
     rows = {line.split()[0]: line for line in zoo("list", "--task", "classification").stdout.splitlines()[1:]}
     assert " classification" in rows["inception_v3.hub_in1k"]
-    assert "(classification)" in rows["nnlm_en_dim50.hub"]
+    assert "(classification)" in rows["nnlm_en_dim50.hub_gnews"]
     assert not any(name.startswith("faster_rcnn") for name in rows)
 
 

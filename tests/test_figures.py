@@ -11,7 +11,8 @@ def test_mobilenet_v2_on_500_imagenet_pictures(assets):
     found = zoo.get("classification", "real_mobilenet_v2").evaluate(f"csv:{assets}/data/imagenet_500/manifest.csv")
     assert found.n == 500
     assert found["top1"] == pytest.approx(0.872, abs=0.004)
-    assert found["top5"] == pytest.approx(0.972, abs=0.004)
+    # 0.972 with TensorFlow's fast JPEG decoding; with its accurate one, as with ours, 0.978.
+    assert found["top5"] == pytest.approx(0.978, abs=0.004)
 
 
 def test_centernet_on_128_coco_pictures(assets):

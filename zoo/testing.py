@@ -1,7 +1,7 @@
 """The contracts as tests, for plugin authors: subclass one, give its fixture, and pytest runs the rules.
 
 >>> class TestMyBackbone(zoo.testing.BackboneContract):
-...     @pytest.fixture(scope="class")
+...     @pytest.fixture
 ...     def spec(self):
 ...         return zoo.spec("my_backbone")
 """
@@ -52,7 +52,7 @@ class BackboneFactsContract:
 
 
 class BackboneContract(BackboneFactsContract):
-    """What must hold of a backbone whose weights are at hand. Fixture: `spec`, best of scope "class"."""
+    """What must hold of a backbone whose weights are at hand. Fixture: `spec`."""
 
     def test_its_outputs_have_the_promised_form(self, spec: BackboneSpec) -> None:
         """Names, shapes and finite numbers, for a batch of real inputs."""
@@ -135,7 +135,17 @@ class TaskContract:
         assert set(task.evaluation_options()) <= {option.name for option in spec.options}
 
 
+# Compiling costs seconds, and every rule wants it: once for each backbone and output.
+_ready: dict[tuple[str, str], Compiled] = {}
+
+
 def _compiled(spec: BackboneSpec, output: str) -> Compiled:
+    if (spec.name, output) not in _ready:
+        _ready[spec.name, output] = _compile(spec, output)
+    return _ready[spec.name, output]
+
+
+def _compile(spec: BackboneSpec, output: str) -> Compiled:
     files = {"weights": weights.fetch(spec.outputs[output].weights, wanted_by=spec.name)}
     if isinstance(spec.input, TextInput) and spec.input.preprocessor:
         files["preprocessor"] = weights.fetch(spec.input.preprocessor, wanted_by=spec.name)

@@ -25,7 +25,7 @@ class TestFacts(BackboneFactsContract):
 
 
 class TestRunning(BackboneContract):
-    @pytest.fixture(scope="class", params=named(LOCAL))
+    @pytest.fixture(params=named(LOCAL))
     def spec(self, request):
         return request.param
 

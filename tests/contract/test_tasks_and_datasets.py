@@ -16,7 +16,7 @@ class TestTasks(TaskContract):
 
 
 class TestSamples(DatasetContract):
-    @pytest.fixture(scope="class", params=SAMPLES)
+    @pytest.fixture(params=SAMPLES)
     def dataset(self, request):
         return open_dataset(request.param, DatasetOptions(), installed())
 

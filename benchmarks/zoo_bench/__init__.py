@@ -1,1 +1,23 @@
-"""To be written."""
+"""The harness: measures pairs of task and backbone, and adds `zoo bench` and `zoo report`.
+
+Measure (`measure`, in a process per pair), fold (`fold`, raw timings into a `row`), print (`table`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import zoo
+
+if TYPE_CHECKING:
+    import click
+
+
+@zoo.hookimpl
+def register_commands(register: Callable[[click.Command], None]) -> None:
+    """`zoo bench` and `zoo report`."""
+    from zoo_bench.command import bench, report
+
+    register(bench)
+    register(report)

@@ -1,0 +1,33 @@
+"""What is to be measured: one pair, how it shall run and on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pair and its settings; plain values only, so that it travels to another process.
+
+    backbone: the full name; output: what the task uses of it; device: None for the best at hand.
+    dataset: a name or path as `Model.evaluate` takes it; None where there is none, then the task's sample inputs serve.
+    seconds: the time for each of the three speed measurements; limit: so many examples for the metrics, None for all.
+    """
+
+    task: str
+    backbone: str
+    output: str
+    runtime: str = "tf"
+    precision: str = "fp32"
+    device: str | None = None
+    batch_size: int = 32
+    dataset: str | None = None
+    split: str | None = None
+    seconds: float = 1.0
+    limit: int | None = None
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """`TASK/BACKBONE`."""
+        return f"{self.task}/{self.backbone}"

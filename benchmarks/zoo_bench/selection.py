@@ -1,0 +1,98 @@
+"""Which pairs are measured, and on which samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from zoo import Pair, weights
+from zoo.errors import NotFittedError, OptionError
+from zoo.pairs import find_pair, require_pair
+from zoo.search import matches
+from zoo.specs import BackboneSpec, DatasetSpec, TaskSpec, WeightsSpec
+from zoo_bench.job import Job
+
+if TYPE_CHECKING:
+    from zoo.plugins import Plugins
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The pairs to measure, task by task, and the ready ones left out because their weights are not at hand."""
+
+    pairs: tuple[Pair, ...]
+    absent: tuple[Pair, ...]
+
+
+def select(plugins: Plugins, tasks: Sequence[str], backbones: Sequence[str]) -> Selection:
+    """The ready pairs of `tasks` (all if empty) and `backbones` (names, aliases or globs; all if empty).
+
+    A backbone named in full is taken wherever its weights lie; of the others only those whose weights are at hand.
+    Raises UnknownNameError for a name that is not there, PairError where a named backbone fits none of the tasks,
+    OptionError for a glob that fits nothing.
+    """
+    wanted = [plugins.tasks.get(name) for name in tasks] or list(plugins.tasks)
+    named: list[BackboneSpec] = []
+    globbed: list[BackboneSpec] = [] if backbones else list(plugins.backbones)
+    for pattern in backbones:
+        if not any(character in pattern for character in "*?["):
+            spec = plugins.backbones.get(pattern)
+            _require_ready(wanted, spec)
+            named.append(spec)
+            continue
+        found = [spec for spec in plugins.backbones if matches(spec, pattern)]
+        if not found:
+            raise OptionError(f"no backbone fits {pattern!r} ('zoo list' shows all {len(plugins.backbones)} of them)")
+        globbed += found
+    pairs: dict[str, Pair] = {}
+    absent: dict[str, Pair] = {}
+    for task in wanted:
+        for spec in (*named, *globbed):
+            pair = find_pair(task, spec)
+            if pair and pair.ready:
+                here = spec in named or all(weights.at_hand(source) for source in sources(spec, pair.output).values())
+                (pairs if here else absent)[pair.name] = pair
+    return Selection(tuple(pairs.values()), tuple(absent.values()))
+
+
+def sources(backbone: BackboneSpec, output: str) -> dict[str, WeightsSpec]:
+    """Where the weights behind an output of `backbone` come from, by role."""
+    found = {"weights": backbone.outputs[output].weights}
+    preprocessor = getattr(backbone.input, "preprocessor", None)
+    return found | ({"preprocessor": preprocessor} if preprocessor else {})
+
+
+def samples(plugins: Plugins, pair: Pair) -> DatasetSpec | None:
+    """The first set of samples, by name, that has the pair's kind of input, its task's targets and its labels."""
+    labels = pair.backbone.outputs[pair.output].labels
+    for spec in plugins.datasets:
+        fits = (spec.modality, spec.targets, spec.labels) == (pair.backbone.input.kind, pair.task.targets, labels)
+        if spec.samples and fits:
+            return spec
+    return None
+
+
+def jobs(plugins: Plugins, pairs: Sequence[Pair], settings: Job) -> list[Job]:
+    """One job for each pair with the given settings; where these name no dataset, on samples of the pair's own."""
+    found = []
+    for pair in pairs:
+        own = samples(plugins, pair) if settings.dataset is None else None
+        dataset = own.name if own else settings.dataset
+        found.append(
+            replace(settings, task=pair.task.name, backbone=pair.backbone.name, output=pair.output, dataset=dataset)
+        )
+    return found
+
+
+def _require_ready(tasks: Sequence[TaskSpec], spec: BackboneSpec) -> None:
+    """Raise for a named backbone that is ready for none of the tasks: leaving it out in silence would hide it."""
+    found = [pair for task in tasks if (pair := find_pair(task, spec))]
+    if any(pair.ready for pair in found):
+        return
+    if found:
+        names = " and ".join(repr(pair.task.name) for pair in found)
+        raise NotFittedError(
+            f"backbone {spec.name!r} has no trained head for task {names} yet: there is nothing to measure"
+        )
+    require_pair(tasks[0], spec)

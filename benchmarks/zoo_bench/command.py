@@ -111,7 +111,7 @@ def _selected(tasks: Sequence[str], backbones: Sequence[str]) -> Selection:
     if not selection.pairs:
         count = len(selection.absent)
         raise click.UsageError(
-            f"there is nothing to measure: {count} ready pairs, of none of which the weights are at hand; "
+            f"there is nothing to measure: none of the {count} ready pairs has its weights at hand; "
             f"name a backbone in full to fetch it"
             if count
             else "there is nothing to measure: no backbone is ready for that ('zoo list' shows which is for what)"

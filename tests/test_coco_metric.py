@@ -274,7 +274,7 @@ def test_pictures_of_another_size_than_annotated_are_noted():
     metric.update(objects(1, size=(100, 100)), answer(1))
     assert metric.note == ""
     metric.update(objects(1, size=(50, 100)), answer(1))
-    assert metric.note == "1 pictures differ in size from what their annotation says"
+    assert metric.note == "pictures of another size than their annotation says: 1"
 
 
 def test_a_target_that_is_no_objects_says_so():

@@ -173,6 +173,10 @@ def test_a_drawing_shows_each_box_in_the_colour_of_its_class(tmp_path):
     assert drawn.getpixel((45 * factor, 70 * factor)) == (90, 90, 90)
 
 
+def test_the_command_line_learns_that_detections_can_be_drawn():
+    assert Detections.drawable
+
+
 def test_a_drawing_keeps_the_size_of_a_large_picture(tmp_path):
     large = detections(source=Image.new("RGB", (1000, 800)), size=(1000, 800))
     assert opened(large.save(tmp_path / "drawn.jpg")).size == (1000, 800)

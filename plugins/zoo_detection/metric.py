@@ -44,7 +44,7 @@ class CocoMetric(Metric):
     @property
     def note(self) -> str:
         """What a reader of the figures must know."""
-        resized = f"{self._resized} pictures differ in size from what their annotation says" if self._resized else ""
+        resized = f"pictures of another size than their annotation says: {self._resized}" if self._resized else ""
         return "; ".join(note for note in (self._ids_note, resized) if note)
 
     def update(self, example: Example, predictions: Sequence[Detections]) -> None:

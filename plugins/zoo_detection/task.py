@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class Detections(Prediction):
     labels: the name of each class; ids: int64 [k], the classes as the model numbers them.
     size: (width, height) of the original; source: what it was read from, so that the boxes can be drawn on it.
     """
+
+    drawable: ClassVar[bool] = True
 
     boxes: np.ndarray
     scores: np.ndarray

@@ -13,7 +13,7 @@ install: $(STAMP)  ## a .venv with the zoo, the demo's and the tests' needs, at 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "zoo needs Python 3.11 or newer; name one: make install PYTHON=python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[text,test]'
 	touch $(STAMP)
 

@@ -107,8 +107,8 @@ class Row(Facts):
         nothing did, what was asked for, a device being None then unless one was named.
     throughput: the network alone on prepared real inputs; end_to_end: from the inputs as `inputs` says ("files",
         "bytes", "arrays", "texts") to predictions; both the median with the interval of the median.
-    load: reading and compiling weights that lie on the disk; first_call: the first batch; warm_up: the calls after
-        it that are not counted.
+    load: reading and compiling weights that the system has in its file cache; first_call: the first batch; warm_up: the
+        calls after it that are not counted.
     weights: bytes of the files; digests: SHA-256 by role.
     error: what went wrong, None when nothing did; a row with an error has no figures.
     """

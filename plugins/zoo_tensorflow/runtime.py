@@ -63,6 +63,9 @@ class Frozen(Compiled):
             from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
             self._function = convert_variables_to_constants_v2(concrete)
+            # Freezing turns variables into constants; a look-up table stays an input, and its handle must be given.
+            tables = {inside.name: handle for handle, inside in concrete.graph.captures}
+            self._tables = [tables[tensor.name] for tensor in self._function.inputs if tensor.name in tables]
         except ZooError:
             raise
         except (ValueError, TypeError, tf.errors.OpError) as error:
@@ -76,7 +79,7 @@ class Frozen(Compiled):
         with tf.device(self.device):
             tensor = tf.constant(batch, tf.string) if self._is_text else tf.convert_to_tensor(batch)
             try:
-                outputs = tf.nest.flatten(self._function(tensor))
+                outputs = tf.nest.flatten(self._function(tensor, *self._tables))
             except tf.errors.OpError as error:
                 raise BackboneError(
                     f"backbone {self._backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "

@@ -69,7 +69,7 @@ class Task(ABC):
         facts: OutputSpec,
         labels: LabelSpace | None,
         options: Mapping[str, Any],
-    ) -> list[Prediction]:
+    ) -> Sequence[Prediction]:
         """One prediction for each of `inputs`.
 
         outputs: arrays whose first axis runs over `inputs` (see `Backbone.forward`).

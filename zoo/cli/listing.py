@@ -59,7 +59,7 @@ def show_command(name: str, as_json: bool) -> None:
         return
     facts = [
         ("name", spec.name),
-        ("also called", ", ".join(spec.aliases)),
+        ("also called", _bare(spec)),
         ("plugin", plugins.backbones.owner(spec.name)),
         ("family", spec.family),
         ("licence", spec.licence or "not stated"),

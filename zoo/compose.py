@@ -12,6 +12,7 @@ from zoo.backbone import import_loader
 from zoo.errors import MissingPackageError, OptionError
 from zoo.pairs import require_pair
 from zoo.plugins import installed
+from zoo.progress import busy
 from zoo.runtime import Runtime
 from zoo.saved import SAVED_FACTS, read_saved
 from zoo.specs import BackboneSpec, RuntimeSpec
@@ -51,7 +52,8 @@ def get_runtime(name: str) -> Runtime:
     missing = [module for module in spec.requires if find_spec(module) is None]
     if missing:
         raise MissingPackageError(f"runtime {name!r} needs {', '.join(map(repr, missing))} ({spec.install})")
-    runtime: Runtime = import_loader(spec.loader, f"runtime {name!r}")(spec)
+    with busy(f"starting runtime {name!r}"):
+        runtime: Runtime = import_loader(spec.loader, f"runtime {name!r}")(spec)
     return runtime
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +21,7 @@ from zoo.inputs import Prepared, prepare_all
 from zoo.labels import LabelSpace, label_space
 from zoo.pairs import Pair
 from zoo.plugins import installed
-from zoo.progress import track
+from zoo.progress import busy, track
 from zoo.runtime import Array, Compiled, Runtime
 from zoo.saved import write_saved
 from zoo.specs import BackboneSpec, OutputSpec, TextInput, WeightsSpec
@@ -94,7 +94,9 @@ class Model:
             raise PairError(f"backbone {self.spec.name!r} has no output {output!r}; it offers {offers}")
         if output not in self._compiled:
             backbone = load_backbone(self.spec, output, self.files(output))
-            self._compiled[output] = self.runtime.compile(backbone, device=self._device, precision=self._precision)
+            with busy(f"loading {self.spec.name}"):
+                run = self.runtime.compile(backbone, device=self._device, precision=self._precision)
+            self._compiled[output] = run
         return self._compiled[output]
 
     def predict(self, inputs: Any, *, batch_size: int = 32, errors: str = "keep", **options: Any) -> Any:
@@ -111,17 +113,19 @@ class Model:
             raise OptionError(f"errors={errors!r} means nothing; it is 'keep' or 'raise'")
         settings = self._options(options)
         many = is_many(inputs, self.spec.input.kind)
-        answers = list(self._predictions(inputs if many else [inputs], settings, batch_size))
-        for answer in answers:
+        sources = inputs if many else [inputs]
+        answers = []
+        for answer in track(self._predictions(sources, settings, batch_size), _count(sources), "predicting"):
             if isinstance(answer, Failed) and (errors == "raise" or not many):
                 raise answer.error
+            answers.append(answer)
         return answers if many else answers[0]
 
     def features(self, inputs: Any, *, batch_size: int = 32) -> Array:
         """The backbone's features, float32 [n, d]; one input gives [1, d]. Raises InputError for what can't be read."""
         sources = inputs if is_many(inputs, self.spec.input.kind) else [inputs]
         rows = []
-        for prepared, outputs in self.outputs(sources, "features", batch_size):
+        for prepared, outputs in track(self.outputs(sources, "features", batch_size), None, "computing features"):
             for item in prepared:
                 if isinstance(item, Exception):
                     raise item
@@ -262,3 +266,7 @@ class Model:
                 example, _ = pending.pop(0)
                 yield example, collected
                 collected = []
+
+
+def _count(sources: Iterable[Any]) -> int | None:
+    return len(sources) if isinstance(sources, Sized) else None

@@ -4,135 +4,194 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
 
-# PIL's own limit against decompression bombs, twice which it refuses; named here so that a message can say it.
-MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
+ORIENTATION = 0x0112  # the EXIF tag
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = (5, 6, 7, 8)
+PIL_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF, ..."
+
+
+class Decoded(NamedTuple):
+    """An upright 8-bit RGB picture.
+
+    size: (width, height) of the upright original, in pixels.
+    shrink: how many of the original's pixels one pixel of `image` stands for, on each axis: 1, 2, 4 or 8.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    shrink: int = 1
 
 
 def picture(source: Any) -> Image.Image:
     """An upright 8-bit RGB picture of a path, encoded bytes, a PIL image or an array; raises InputError.
 
-    Arrays are [h, w], [h, w, 1], [h, w, 3] or [h, w, 4], uint8 0..255 or float 0..1. Transparency is laid on white; of
-    an animation the first frame is taken.
+    Arrays, and what turns into one (a tensor), are [h, w], [h, w, 1], [h, w, 3] or [h, w, 4], uint8 0..255 or float
+    0..1. Transparency is laid on white; of an animation the first frame is taken; 16 bits are scaled to 8. Pictures
+    with pixels of 32 bits state no range: the smallest of 0..1 (float only), 0..255 and 0..65535 that holds them is
+    taken.
     """
-    return open_picture(source, "none", 1.0, None)[0]
+    return decode(source).image
 
 
-def open_picture(
-    source: Any, resize: str, crop: float, target: tuple[int, int] | None
-) -> tuple[Image.Image, tuple[int, int]]:
-    """`picture`, and the (width, height) of the original.
+def decode(source: Any, spare: Callable[[int, int], float] | None = None) -> Decoded:
+    """`picture`, and what is known of the original.
 
-    The picture itself may be smaller than that, where a JPEG can be decoded at a fraction of its size and what
-    `resize` leaves of it is still no smaller than `target` (width, height).
+    spare: given (width, height), by how much the caller could do with less on each axis. A JPEG then comes out at a
+        half, a quarter or an eighth of its size, as far as that allows: decoding less is faster.
     """
+    what = described(source)
+    with _told(what):
+        if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
+            return _read(_encoded(source, what), what, spare)
+        if isinstance(source, Image.Image):
+            found = _upright(source, what)
+            return found if found.image is not source else found._replace(image=source.copy())
+        return _upright(_from_array(source, what), what)
+
+
+def described(source: Any) -> str:
+    """`source` in a few words, for messages: a path by its name, the rest by what it is."""
+    if isinstance(source, str | os.PathLike):
+        return repr(os.fspath(source))
+    if isinstance(source, bytes | bytearray | memoryview):
+        return f"the picture of {len(source)} bytes"
     if isinstance(source, Image.Image):
-        return _upright(source, "the picture"), _upright_size(source)
-    if not isinstance(source, str | os.PathLike | bytes | bytearray):
-        image = _from_array(source)
-        return image, image.size
-    what = repr(str(source)) if isinstance(source, str | os.PathLike) else f"the picture of {len(source)} bytes"
+        return f"the PIL image of mode {source.mode!r} and size {source.size}"
+    shape = getattr(source, "shape", None)
+    return f"a {type(source).__name__}" if shape is None else f"an array of shape {tuple(shape)}"
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Tell what PIL has to say about `what` as an InputError; its warnings, of matters that are seen to, not at all.
+
+    `warnings.catch_warnings` will not do: it puts back all filters, and several threads read at once.
+    """
+    filters = cast("list[Any]", warnings.filters)
+    filters.insert(0, PIL_WARNINGS)
     try:
-        stream = _stream(source, what)
-        with warnings.catch_warnings():
-            # PIL warns of pictures over half the limit, and of broken metadata, which is no matter here.
-            warnings.simplefilter("ignore")
-            with Image.open(stream) as image:
-                size = _upright_size(image)
-                if target:
-                    _draft(image, resize, crop, target)
-                return _upright(image, what), size
+        yield
+    except InputError:
+        raise
     except UnidentifiedImageError as error:
-        raise InputError(f"{what} is no picture that can be read (JPEG, PNG, GIF, WebP, BMP, TIFF, ...)") from error
+        raise InputError(f"{what} is no picture that can be read; make it one of {READABLE}") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"{what} is enormous: more than {MOST_PIXELS:,} pixels; make it smaller first") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, MemoryError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{what} is truncated or broken: {error}") from error
+        pixels, limit = (f"{int(number):,}" for number in re.findall(r"\d+", str(error))[:2])
+        raise InputError(f"{what} has {pixels} pixels, over the limit of {limit}; make it smaller first") from error
+    except Exception as error:  # there is no end to what decoders raise on broken bytes
+        raise InputError(f"{what} is truncated or broken: {str(error) or type(error).__name__}; replace it") from error
+    finally:
+        with suppress(ValueError):
+            filters.remove(PIL_WARNINGS)
 
 
-def _stream(source: Any, what: str) -> io.BytesIO:
-    if isinstance(source, bytes | bytearray):
+def _encoded(source: Any, what: str) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
     else:
-        path = Path(source)
         try:
-            data = path.read_bytes()
+            data = Path(source).read_bytes()
         except IsADirectoryError as error:
-            raise InputError(f"{what} is a folder, not a picture") from error
+            raise InputError(f"{what} is a folder, not a picture; name the files in it") from error
         except FileNotFoundError as error:
-            raise InputError(f"there is no picture {what}") from error
+            raise InputError(f"there is no picture {what}; relative paths count from {os.getcwd()!r}") from error
         except (OSError, ValueError) as error:
             raise InputError(f"{what} can't be read: {error}") from error
     if not data:
-        raise InputError(f"{what} is empty")
-    return io.BytesIO(data)
+        raise InputError(f"{what} is empty, 0 bytes; replace it")
+    return data
 
 
-def _draft(image: Image.Image, resize: str, crop: float, target: tuple[int, int]) -> None:
-    """Let the JPEG decoder shrink by a power of two, as far as what is kept stays as large as the target."""
-    width, height = image.size
-    kept = (min(width, height) * crop,) * 2 if resize == "crop" else (width, height)
-    largest = max(target)  # whichever way the picture will be turned
-    shrink = min(kept) / largest if resize != "pad" else max(kept) / largest
-    if shrink >= 2:
-        image.draft("RGB", (int(width / shrink), int(height / shrink)))
+def _read(data: bytes, what: str, spare: Callable[[int, int], float] | None) -> Decoded:
+    image = Image.open(io.BytesIO(data))
+    size = image.size
+    if spare is None or image.format not in ("JPEG", "MPO"):
+        return _upright(image, what)
+    most = spare(*size)
+    shrink = next((power for power in (8, 4, 2) if power <= most), 1)
+    if shrink > 1 and image.draft(None, (size[0] // shrink, size[1] // shrink)) is None:
+        shrink = 1
+    return _upright(image, what)._replace(shrink=shrink, size=size[::-1] if _orientation(image) in SIDEWAYS else size)
 
 
-def _upright(image: Image.Image, what: str) -> Image.Image:
-    """The first frame of `image`, turned as its EXIF says, as 8-bit RGB."""
-    if image.width == 0 or image.height == 0:
-        raise InputError(f"{what} has no pixels")
+def _upright(image: Image.Image, what: str) -> Decoded:
+    if 0 in image.size:
+        raise InputError(f"{what} has no pixels, {image.width} x {image.height}; replace it")
+    image.load()  # before the orientation is asked for: TIFF turns itself, PNG may state it at the end
+    turn = TURNS.get(_orientation(image))
+    upright = _rgb(image if turn is None else image.transpose(turn), what)
+    if turn is not None:
+        upright.info = {}  # it still says how the original lies: the next reader would turn it again
+    return Decoded(upright, upright.size)
+
+
+def _orientation(image: Image.Image) -> Any:
     try:
-        turned = ImageOps.exif_transpose(image)
-    except (ValueError, TypeError, KeyError, SyntaxError, ZeroDivisionError):  # broken EXIF: the pixels are right
-        image.load()
-        turned = image
-    if turned.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
-        # 16 bits a pixel: PIL would clip them at 255 instead of scaling.
-        return Image.fromarray((np.asarray(turned).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if turned.mode == "F":
-        return Image.fromarray(np.asarray(turned).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if turned.has_transparency_data:
-        rgba = turned.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return turned if turned.mode == "RGB" and turned is not image else turned.convert("RGB")
+        return image.getexif().get(ORIENTATION)
+    except Exception:  # noqa: BLE001 -- broken EXIF of any kind: the pixels are still right
+        return None
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    return (image.height, image.width) if turned else image.size
+def _rgb(image: Image.Image, what: str) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _scaled(image, what).convert("RGB")
+    try:
+        if image.has_transparency_data:
+            rgba = image.convert("RGBA")
+            return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
+    except ValueError as error:
+        raise InputError(f"{what} has the colours {image.mode!r}, which can't be read; save it as RGB") from error
 
 
-def _from_array(source: Any) -> Image.Image:
+def _scaled(image: Image.Image, what: str) -> Image.Image:
+    """Grey of 16 or 32 bits as 8 bits; PIL's own conversion clips at 255."""
+    values = np.asarray(image, np.float32)
+    low, high = float(values.min()), float(values.max())
+    whites = {"I": (255, 65535), "F": (1, 255, 65535)}.get(image.mode, (65535,))
+    white = next((white for white in whites if low >= 0 and high <= white), None)
+    if white is None:
+        raise InputError(f"{what} has pixels from {low:g} to {high:g}; scale them to 0..255 or 0..65535")
+    return Image.fromarray((values * np.float32(255 / white) + np.float32(0.5)).astype(np.uint8))
+
+
+def _from_array(source: Any, what: str) -> Image.Image:
     if not hasattr(source, "__array__"):
-        raise InputError(f"a picture is a path, encoded bytes, a PIL image or an array, not a {type(source).__name__}")
+        raise InputError(f"a picture is a path, encoded bytes, a PIL image or an array, not {what}")
     array = np.asarray(source)
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
-        raise InputError(
-            f"an array of shape {np.shape(source)} is no picture; it is [h, w], [h, w, 1], [h, w, 3] or [h, w, 4]"
-        )
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,), (4,)) or 0 in array.shape:
+        raise InputError(f"{what} is no picture; give [h, w], [h, w, 1], [h, w, 3] or [h, w, 4], none of them 0")
     if array.dtype.kind == "f":
-        low, high = float(np.nanmin(array)), float(np.nanmax(array))
-        if not np.isfinite(array).all() or low < 0 or high > 1 + 1e-6:
+        if not np.isfinite(array).all():
+            raise InputError(f"{what} holds values that are not finite; give float in 0..1 or uint8 in 0..255")
+        low, high = float(array.min()), float(array.max())
+        if low < -1e-6 or high > 1 + 1e-6:
             raise InputError(
-                f"a picture of floats ranges over 0..1, this one over {low:g}..{high:g}; "
-                f"divide by 255, or give uint8 in 0..255"
+                f"a picture of floats ranges over 0..1, {what} over {low:g}..{high:g}; "
+                f"scale it to 0..1 (divide by 255?), or give uint8 in 0..255"
             )
-        array = (array * 255 + 0.5).astype(np.uint8)
+        array = (array.clip(0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     elif array.dtype != np.uint8:
-        raise InputError(f"an array of dtype {array.dtype} is no picture; it is uint8 in 0..255 or float in 0..1")
-    if array.shape[2] == 1:
-        array = array[..., 0]
-    return _upright(Image.fromarray(np.ascontiguousarray(array)), f"an array of shape {np.shape(source)}")
+        raise InputError(f"{what} and dtype {array.dtype} is no picture; give uint8 in 0..255 or float in 0..1")
+    return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array))

@@ -69,3 +69,10 @@ def test_a_name_is_found_in_the_data_folder(prepared, monkeypatch, tmp_path):
 def test_what_tfds_refuses_is_a_dataset_error(prepared, path, split):
     with pytest.raises(DatasetError, match="can't be opened"):
         opened(path or prepared, split)
+
+
+def test_without_a_network_an_unprepared_dataset_is_told_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    with pytest.raises(DatasetError, match=r"not prepared in .* ZOO_OFFLINE forbids"):
+        opened("mnist")

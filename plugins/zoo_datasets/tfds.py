@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from typing import Any
 
 from zoo import Dataset, DatasetOptions, Example, Objects
 from zoo.errors import DatasetError, MissingPackageError
 from zoo.inputs import picture
 from zoo.labels import LabelSpace, known_spaces, label_space
+from zoo.progress import visible
+from zoo.weights import offline
 
 PAIR = ("sentence1", "sentence2")
 
@@ -73,9 +77,17 @@ def open_tfds(path: str, options: DatasetOptions) -> TensorFlowDataset:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise MissingPackageError("tfds: needs tensorflow_datasets (pip install tensorflow-datasets)") from error
+    if not visible():
+        tfds.disable_progress_bar()
     try:
         builder = tfds.builder_from_directory(path) if os.path.isdir(path) else tfds.builder(path)
-        builder.download_and_prepare()
+        if not os.path.isdir(builder.data_dir):
+            if offline():
+                raise DatasetError(
+                    f"it is not prepared in {str(builder.data_dir)!r}, and ZOO_OFFLINE forbids to fetch it"
+                )
+            with redirect_stdout(sys.stderr):  # what it tells of its progress is no answer of ours
+                builder.download_and_prepare()
         splits = list(builder.info.splits)
         split = options.split or ("test" if "test" in splits else splits[0])
         _ = builder.info.splits[split].num_examples

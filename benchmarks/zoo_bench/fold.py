@@ -40,7 +40,7 @@ def fold(job: Job, raw: Mapping[str, Any], published: Sequence[Published], start
         parameters=raw["parameters"],
         weights=raw["weights"],
         digests=raw["digests"],
-        notes=(*raw["notes"], *_notes(dataset), *suspicions(figures, metrics)),
+        notes=(*raw["notes"], *_notes(dataset, raw["notes"]), *suspicions(figures, metrics)),
     )
 
 
@@ -102,11 +102,11 @@ def _common(job: Job, started: float, duration: float) -> dict[str, Any]:
     }
 
 
-def _notes(dataset: Measured | None) -> list[str]:
+def _notes(dataset: Measured | None, told: Sequence[str]) -> list[str]:
     if dataset is None:
         return ["no samples of its labels: metrics not measured, speed on sample inputs"]
     notes = []
-    if dataset.n < SMALL:
+    if dataset.n < SMALL and not any("small" in note for note in told):
         notes.append(f"{dataset.n} examples: a small sample")
     if dataset.n + dataset.unread < dataset.size:
         notes.append(f"the first {dataset.n + dataset.unread} of {dataset.size} examples")

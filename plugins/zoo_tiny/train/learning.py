@@ -1,0 +1,45 @@
+"""What all recipes share: the layers that pictures go through, and how a network learns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.progress import visible
+
+SEED = 7
+
+
+def convolution(x: keras.KerasTensor, filters: int, *, stride: int = 1, dilation: int = 1) -> keras.KerasTensor:
+    """3x3 convolution, batch normalisation, ReLU."""
+    x = keras.layers.Conv2D(filters, 3, strides=stride, dilation_rate=dilation, padding="same", use_bias=False)(x)
+    return keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.95)(x))
+
+
+def start() -> None:
+    """Make what follows the same each time: call it before a network is built."""
+    keras.utils.set_random_seed(SEED)
+    tf.config.experimental.enable_op_determinism()
+
+
+def learn(
+    network: keras.Model,
+    inputs: Any,
+    targets: np.ndarray,
+    loss: str | Callable[..., Any] | keras.losses.Loss,
+    *,
+    epochs: int,
+    batch_size: int,
+    rate: float,
+) -> None:
+    """Adam with decoupled weight decay, its rate falling from `rate` to nothing along a cosine."""
+    steps = math.ceil(len(targets) / batch_size) * epochs
+    schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
+    # XLA makes these networks slower on a CPU, not faster.
+    network.compile(keras.optimizers.AdamW(schedule, weight_decay=1e-3), loss, jit_compile=False)
+    network.fit(inputs, targets, batch_size=batch_size, epochs=epochs, verbose=int(visible()))

@@ -11,7 +11,9 @@ import psutil
 import pytest
 
 import zoo
+from zoo.plugins import installed
 from zoo_bench.row import read_rows
+from zoo_bench.selection import samples
 
 FAULTY = """
 import os, time
@@ -37,13 +39,12 @@ class Faulty(zoo.Backbone):
     def parameters(self):
         return 0
 """
-FAULTS = ("crash", "memory", "bug", "exit", "hang")
-FAILING = ("broken", *FAULTS[:-1])  # by themselves; what hangs must be given up
+FAILING = ("hang", "broken", "crash", "memory", "bug", "exit")
 
 
 @pytest.fixture(scope="module")
 def surroundings(tmp_path_factory) -> dict[str, str]:
-    """An environment with a catalogue of pairs that go wrong: four ways to fail in `load`, and broken weights."""
+    """An environment with a catalogue of pairs that go wrong: five ways to fail in `load`, and broken weights."""
     folder = tmp_path_factory.mktemp("faulty")
     (folder / "faulty.py").write_text(FAULTY)
     (folder / "weights").mkdir()
@@ -57,10 +58,8 @@ options = {{ fault = "{name}" }}
 input = {{ kind = "text" }}
 outputs = {{ features = {{ width = 2, weights = {{ path = "weights" }} }} }}
 """
-        for name, loader in [
-            *((fault, "faulty:Faulty") for fault in FAULTS),
-            ("broken", "zoo_tensorflow.savedmodel:SavedModelBackbone"),
-        ]
+        for name in FAILING
+        for loader in ["zoo_tensorflow.savedmodel:SavedModelBackbone" if name == "broken" else "faulty:Faulty"]
     ]
     (folder / "catalog.toml").write_text("".join(rows))
     return {**os.environ, "ZOO_CATALOG": str(folder / "catalog.toml"), "PYTHONPATH": str(folder)}
@@ -75,7 +74,7 @@ def tiny_pairs() -> list[str]:
     """The first tiny backbone of each task that has samples of its own."""
     first = {}
     for pair in zoo.list_pairs(backbone="tiny_*"):
-        if pair.ready:
+        if pair.ready and samples(installed(), pair):
             first.setdefault(pair.task.name, pair)
     return [pair.name for pair in first.values()]
 
@@ -111,10 +110,10 @@ def test_a_measured_row_has_every_figure_and_what_it_takes_to_repeat_it(measured
         assert row.metrics
         assert all(0 < score.n <= 40 for score in row.metrics.values())
         assert row.throughput.value > 0
-        assert row.throughput.low <= row.throughput.value <= row.throughput.high
+        assert row.throughput.n < 6 or row.throughput.low <= row.throughput.value <= row.throughput.high
         assert row.end_to_end.value > 0
-        assert 0 < row.latency.p50 <= row.latency.p90 <= row.latency.p99
-        assert row.latency.n >= 100
+        assert 0 < row.latency.p50 <= row.latency.p90
+        assert row.latency.n < 100 or row.latency.p90 <= row.latency.p99
         assert min(row.load, row.first_call, row.warm_up, row.duration) > 0
         assert row.memory.kind == "resident"
         assert row.memory.peak > row.memory.before > 0
@@ -129,26 +128,37 @@ def test_a_measured_row_has_every_figure_and_what_it_takes_to_repeat_it(measured
         assert row.command.startswith("__main__.py bench ")
 
 
+def test_a_pair_without_samples_of_its_own_is_timed_on_sample_inputs_and_that_is_no_error(measured):
+    _, rows, _ = measured
+    alone = [row for name, row in rows.items() if name not in tiny_pairs()]
+    assert alone  # the picture networks' features, which no samples grade
+    for row in alone:
+        assert (row.error, row.metrics, row.dataset) == (None, {}, None)
+        assert row.throughput.value > 0
+        assert any("no samples" in note for note in row.notes)
+
+
 def test_screen_and_markdown_hold_every_pair(measured):
     done, rows, markdown = measured
     for row in rows.values():
         assert row.backbone in done.stdout
         assert row.backbone in markdown
-    assert "Traceback" not in done.stdout + done.stderr
+    assert [line.partition(":")[0].split()[1] for line in done.stderr.splitlines()] == list(rows)
 
 
 @pytest.fixture(scope="module")
 def failures(surroundings, tmp_path_factory):
-    """One run over the pairs that fail by themselves: the finished process and its file of rows."""
+    """One run over pairs of which each fails in its own way: the finished process and its file of rows."""
     out = tmp_path_factory.mktemp("failures") / "rows.jsonl"
     wanted = [part for name in FAILING for part in ("--backbone", name)]
-    return bench(surroundings, *wanted, "--json", "--out", out), out
+    return bench(surroundings, *wanted, "--timeout", 8, "--json", "--out", out), out
 
 
 def test_whatever_goes_wrong_in_a_pair_is_its_row_and_json_stands_alone(failures):
     done, out = failures
     assert done.returncode == 1
     rows = {row["backbone"]: row for row in json.loads(done.stdout)}
+    assert rows["hang"]["error"] == "timed out after 8 s"
     assert rows["broken"]["error"].startswith("BackboneError: backbone 'broken': ")
     assert "has no file 'saved_model.pb'" in rows["broken"]["error"]
     assert rows["crash"]["error"] == "its process was killed by SIGABRT: something native went wrong"
@@ -158,14 +168,6 @@ def test_whatever_goes_wrong_in_a_pair_is_its_row_and_json_stands_alone(failures
     assert all(row["metrics"] == {} and row["throughput"] is None for row in rows.values())
     assert [row.backbone for row in read_rows([out])[0]] == list(FAILING)
     assert done.stderr == ""
-
-
-def test_a_pair_that_hangs_is_given_up_and_the_next_one_runs(surroundings):
-    done = bench(surroundings, "--backbone", "hang", "--backbone", "broken", "--timeout", 4)
-    assert done.returncode == 1
-    assert "[1/2] embedding/hang: timed out after 4 s" in done.stderr
-    assert "[2/2] embedding/broken: BackboneError" in done.stderr
-    assert "failed: embedding/hang: timed out after 4 s" in done.stdout
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])

@@ -67,10 +67,11 @@ def _sections(rows: Iterable[Row]) -> list[Section]:
 
 def _section(heading: str, rows: Sequence[Row]) -> Section:
     section = Section(heading, failures=[f"{row.name}: {row.error}" for row in rows if row.error is not None])
+    right = [row for row in rows if row.error is None]
+    tasks = list(dict.fromkeys(row.task for row in right))
     groups: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.error is None:
-            groups.setdefault(_subject(row), []).append(row)
+    for row in sorted(right, key=lambda row: (tasks.index(row.task), row.dataset is None)):
+        groups.setdefault(_subject(row), []).append(row)
     for subject, group in groups.items():
         ranked = _ranked(group)
         names = [row.backbone + _marks(row, section.notes) for row in ranked]
@@ -127,7 +128,7 @@ def _details(metrics: Sequence[str], rows: Sequence[Row]) -> dict[str, Cell]:
     return columns | {
         "load s": lambda row: _number(row.load),
         "first call s": lambda row: _number(row.first_call),
-        "parameters, M": lambda row: _number(row.parameters / 1e6 if row.parameters is not None else None),
+        "parameters": lambda row: _count(row.parameters),
         "weights MB": lambda row: _number(row.weights / 1e6 if row.weights is not None else None),
     }
 
@@ -204,6 +205,13 @@ def _number(value: float | None) -> str:
     if abs(value) >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.3f}"
+
+
+def _count(value: int | None) -> str:
+    """Thousands and millions with three significant digits."""
+    if value is None or value < 1000:
+        return ABSENT if value is None else str(value)
+    return f"{_number(value / 1e6)} M" if value >= 999_500 else f"{_number(value / 1e3)} K"
 
 
 def _aligned(table: Table) -> str:

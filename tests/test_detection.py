@@ -133,7 +133,7 @@ def test_a_class_without_a_name_is_shown_by_its_number(task):
 )
 def test_an_option_that_means_nothing_says_so(task, options, message):
     with pytest.raises(OptionError, match=message):
-        task.postprocess(network([(0, 0, 1, 1)], [0.9]), [prepared()], facts(), LABELS, options)
+        task.check(options)
 
 
 def test_in_words_objects_are_counted_by_label():

@@ -17,7 +17,7 @@ def is_many(inputs: Any, kind: str) -> bool:
 
     One picture is a path, bytes, a PIL image or an array of 2 or 3 axes; one text is a str or bytes.
     """
-    if isinstance(inputs, str | bytes | bytearray | Path):
+    if isinstance(inputs, str | bytes | bytearray | memoryview | Path):
         return False
     if hasattr(inputs, "__array__") and hasattr(inputs, "shape"):
         return len(inputs.shape) > (3 if kind == "image" else 0)

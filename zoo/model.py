@@ -233,6 +233,7 @@ class Model:
             except (TypeError, ValueError) as error:
                 kind = type(settings[name]).__name__
                 raise OptionError(f"option {name!r} is a {kind}; {value!r} is none") from error
+        self.task.check(settings)
         return settings
 
     def _predictions(

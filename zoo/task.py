@@ -81,6 +81,10 @@ class Task(ABC):
     def metric(self, dataset: Dataset, labels: LabelSpace | None) -> Metric:
         """What measures predictions with label space `labels` on `dataset`; raises LabelError if they can't meet."""
 
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise OptionError for an option whose value means nothing; asked before anything is loaded."""
+        return
+
     def evaluation_options(self) -> dict[str, Any]:
         """The options under which the metric wants its predictions, where not the defaults."""
         return {}

@@ -86,9 +86,9 @@ class Detection(Task):
         """The objects of each picture with score >= `conf`, at most `max_det`, clipped to the picture.
 
         outputs: "boxes" [n, k, 4] in the form that `facts.boxes` says, "scores" [n, k], "classes" [n, k], and
-            "count" [n], how many of the k are real. Raises OptionError.
+            "count" [n], how many of the k are real.
         """
-        conf, max_det = _checked(options)
+        conf, max_det = options["conf"], options["max_det"]
         labels = labels or LabelSpace("unnamed", {})
         found = []
         for index, prepared in enumerate(inputs):
@@ -104,6 +104,13 @@ class Detection(Task):
             found.append(Detections(boxes[kept], scores[kept], names, ids, prepared.size, prepared.source))
         return found
 
+    def check(self, options: Mapping[str, Any]) -> None:
+        """`conf` lies in 0..1 and `max_det` is at least 1; else OptionError."""
+        if not 0 <= options["conf"] <= 1:
+            raise OptionError(f"conf={options['conf']!r} means nothing; a score lies in 0..1")
+        if options["max_det"] < 1:
+            raise OptionError(f"max_det={options['max_det']!r} is too small; it is at least 1")
+
     def evaluation_options(self) -> dict[str, Any]:
         """COCO counts every detection, however unsure, up to 100 a picture."""
         return {"conf": 0.0, "max_det": 100}
@@ -111,15 +118,6 @@ class Detection(Task):
     def metric(self, dataset: Dataset, labels: LabelSpace | None) -> CocoMetric:
         """COCO's twelve figures; raises LabelError where an annotated category is none of the model's."""
         return CocoMetric(dataset.labels, labels, annotated=getattr(dataset, "annotated", ()))
-
-
-def _checked(options: Mapping[str, Any]) -> tuple[float, int]:
-    conf, max_det = options["conf"], options["max_det"]
-    if not 0 <= conf <= 1:
-        raise OptionError(f"conf={conf!r} means nothing; a score lies in 0..1")
-    if max_det < 1:
-        raise OptionError(f"max_det={max_det!r} is too small; it is at least 1")
-    return conf, max_det
 
 
 def _in_picture(boxes: np.ndarray, form: str, prepared: Prepared) -> np.ndarray:

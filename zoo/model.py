@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sized
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -189,7 +189,7 @@ class Model:
 
     def outputs(
         self, sources: Iterable[Any], output: str, batch_size: int
-    ) -> Iterator[tuple[list[Prepared | Exception], dict[str, Array]]]:
+    ) -> Generator[tuple[list[Prepared | Exception], dict[str, Array]], None, None]:
         """Batches of prepared sources, the unreadable ones exceptions, with the outputs for the readable ones."""
         if batch_size < 1:
             raise OptionError(f"batch_size={batch_size!r} is too small; it is at least 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import time
 from pathlib import Path
 
@@ -13,17 +14,28 @@ SAMPLES = {"classification": "tiny_digits", "detection": "tiny_scenes", "embeddi
 
 
 def main() -> None:
-    """Train the networks of the tasks that are asked for, one after the other."""
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m zoo_tiny.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/zoo_tiny"), help="the folder to write (%(default)s)")
     parser.add_argument("--only", choices=SAMPLES, help="the networks of one task alone")
     arguments = parser.parse_args()
-    for task in [arguments.only] if arguments.only else SAMPLES:
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        run([arguments.only] if arguments.only else list(SAMPLES), arguments.out)
+    except (zoo.ZooError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+def run(tasks: list[str], out: Path) -> None:
+    """Train the networks of `tasks` into `out`, and print their figures."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    importlib.import_module("zoo_tiny.train.learning").steady()
+    for task in tasks:
         begin = time.perf_counter()
-        importlib.import_module(f"zoo_tiny.train.{task}").train(arguments.out)
+        importlib.import_module(f"zoo_tiny.train.{task}").train(out)
         print(f"{task}: trained in {time.perf_counter() - begin:.0f} s", flush=True)
-        for name in zoo.list_backbones(f"*.{SAMPLES[task].removeprefix('tiny_')}"):
-            report(task, zoo.spec(name), arguments.out)
+        for name in zoo.list_backbones(f"tiny_*.{SAMPLES[task].removeprefix('tiny_')}"):
+            report(task, zoo.spec(name), out)
 
 
 def report(task: str, spec: zoo.BackboneSpec, out: Path) -> None:

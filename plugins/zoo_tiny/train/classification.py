@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from zoo_tiny.digits import NAMES, SIDE, arrays, picture
-from zoo_tiny.train.learning import SEED, convolution, learn, start
+from zoo_tiny.train.learning import SEED, convolution, learn, seed
 from zoo_tiny.train.saving import save_image_module
 
 COPIES = 8  # of each training digit, each bent in its own way
@@ -41,7 +41,7 @@ def train(out: Path) -> None:
     pixels, digits = _examples()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for name, build in NETWORKS.items():
-        start()
+        seed()
         network = build()
         logits = keras.Model(network.input, network.output["logits"])
         learn(logits, pixels, digits, loss, epochs=12, batch_size=64, rate=5e-3)

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from zoo_tiny.digits import NAMES
 from zoo_tiny.scenes import Scene, scenes
-from zoo_tiny.train.learning import SEED, convolution, learn, start
+from zoo_tiny.train.learning import SEED, convolution, learn, seed
 from zoo_tiny.train.saving import save_module
 
 SIDE = 128  # what a picture is resized to before the network sees it
@@ -75,7 +75,7 @@ def train(out: Path) -> None:
     shown = list(scenes("train", SCENES, SEED))
     pixels = np.concatenate([seen(scene.pixels[None]) for scene in shown])
     for name, recipe in RECIPES.items():
-        start()
+        seed()
         network = recipe.build()
         targets = np.stack([target(scene, network.output_shape[1]) for scene in shown])
         learn(network, pixels, targets, loss, epochs=recipe.epochs, batch_size=16, rate=4e-3)

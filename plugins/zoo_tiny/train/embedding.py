@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from zoo import DatasetOptions
 from zoo_tiny.sentences import open_sentences
-from zoo_tiny.train.learning import learn, start
+from zoo_tiny.train.learning import learn, seed
 from zoo_tiny.train.saving import save_module
 
 MOST_CHARACTERS = 1000  # of a text; what follows is not read
@@ -70,7 +70,7 @@ def train(out: Path) -> None:
     scores = np.array([example.target for example in examples], np.float32) / 5
     sides = [tf.constant([example.input[side] for example in examples]) for side in (0, 1)]
     for name, size in SIZES.items():
-        start()
+        seed()
         encoder = NgramVectors(size)
         inputs = [keras.Input((None,), dtype="int64") for _ in sides]
         cosine = keras.layers.Dot(1)([encoder(numbers) for numbers in inputs])

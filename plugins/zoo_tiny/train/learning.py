@@ -13,6 +13,7 @@ import tensorflow as tf
 from zoo.progress import visible
 
 SEED = 7
+THREADS = 2
 
 
 def convolution(x: keras.KerasTensor, filters: int, *, stride: int = 1, dilation: int = 1) -> keras.KerasTensor:
@@ -21,10 +22,16 @@ def convolution(x: keras.KerasTensor, filters: int, *, stride: int = 1, dilation
     return keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.95)(x))
 
 
-def start() -> None:
-    """Make what follows the same each time: call it before a network is built."""
-    keras.utils.set_random_seed(SEED)
+def steady() -> None:
+    """Make all runs on machines of one kind come out the same; call it before TensorFlow computes anything."""
     tf.config.experimental.enable_op_determinism()
+    # Sums are split among the threads: another number of them changes the last digits, and by and by the first ones.
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+
+
+def seed() -> None:
+    """Begin a network's random numbers anew, so that it comes out the same whatever was trained before it."""
+    keras.utils.set_random_seed(SEED)
 
 
 def learn(

@@ -47,7 +47,7 @@ def _save(network: Any, call: Any, serve: Any, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as draft:
         options = tf.saved_model.SaveOptions(save_debug_info=False, experimental_custom_gradients=False)
         tf.saved_model.save(module, f"{draft}/new", signatures={"serving_default": serve}, options=options)
+        shutil.rmtree(f"{draft}/new/assets")  # always made, and empty
         if folder.exists():
             folder.rename(f"{draft}/old")
         Path(draft, "new").rename(folder)
-        shutil.rmtree(folder / "assets", ignore_errors=True)

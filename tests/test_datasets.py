@@ -167,6 +167,35 @@ def test_arrays_are_a_dataset():
         as_dataset([1, 2], PICTURES)
 
 
+def test_class_ids_may_come_one_hot_or_in_arrays_of_one():
+    for targets in (np.eye(3)[[2, 0]], np.array([[2], [0]]), [2.0, 0.0]):
+        dataset = as_dataset((["a.png", "b.png"], targets), PICTURES)
+        assert [example.target for example in dataset] == [2, 0]
+
+
+@pytest.mark.parametrize("target", [3.9, float("nan"), None, b"roses", "roses", [1, 1, 0], [0.2, 0.8], []])
+def test_what_is_no_class_id_is_told(target):
+    with pytest.raises(DatasetError, match=r"example 0: .* is no class id"):
+        as_dataset((["a.png"], [target]), PICTURES)
+
+
+def test_data_that_never_end_need_a_limit():
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices((["a.png"], [1])).repeat()
+    assert len(as_dataset(data, PICTURES, limit=10)) == 10
+    with pytest.raises(DatasetError, match="never ends; give limit="):
+        as_dataset(data, PICTURES)
+
+
+def test_tf_data_that_hold_no_pairs_are_told():
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices({"image": ["a.png"], "label": [1]})
+    with pytest.raises(DatasetError, match="yields no pairs"):
+        as_dataset(data, PICTURES)
+
+
 @pytest.mark.parametrize("batched", [False, True])
 def test_tf_data_is_a_dataset_batched_or_not(batched):
     import tensorflow as tf

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zoo.backbone import import_loader
 from zoo.errors import DatasetError
@@ -138,10 +141,11 @@ class InMemory(Dataset):
         return iter(self._examples)
 
 
-def as_dataset(data: Any, options: DatasetOptions) -> Dataset:
+def as_dataset(data: Any, options: DatasetOptions, limit: int | None = None) -> Dataset:
     """`(x, y)` of equal length, a `tf.data.Dataset` (batched or not) or anything that yields `(x, y)`, as a dataset.
 
-    x: pictures [h, w, c] (uint8 0..255 or float 0..1), paths or texts; y: class ids, `Objects`, or numbers.
+    x: pictures [h, w, c] (uint8 0..255 or float 0..1), paths or texts; y: class ids (or one-hot rows of them),
+        `Objects`, or numbers. limit: so many examples are taken from what may never end.
     Raises DatasetError where that is not what it holds.
     """
     if options.modality is None or options.targets is None:
@@ -151,19 +155,40 @@ def as_dataset(data: Any, options: DatasetOptions) -> Dataset:
             raise DatasetError(f"x and y differ in length: {len(data[0])} and {len(data[1])}")
         pairs: Iterable[Any] = zip(data[0], data[1], strict=True)
     elif hasattr(data, "element_spec"):
-        batched = len(data.element_spec[0].shape) == (4 if options.modality == "image" else 1)
-        pairs = (data.unbatch() if batched else data).as_numpy_iterator()
+        pairs = _of_tf_data(data, options, limit)
     elif isinstance(data, Iterable):
         pairs = data
     else:
         raise DatasetError(f"{type(data).__name__} is no dataset; give a name, a path, (x, y), or a tf.data.Dataset")
     examples = []
-    for number, pair in enumerate(pairs):
+    for number, pair in enumerate(itertools.islice(pairs, limit)):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise DatasetError(f"example {number} is no pair (x, y) but a {type(pair).__name__}")
-        target = int(pair[1]) if options.targets == "class" else pair[1]
+        target = _class_id(pair[1], number) if options.targets == "class" else pair[1]
         examples.append(Example(f"example {number}", pair[0], target))
     return InMemory(examples, options.modality, options.targets)
+
+
+def _of_tf_data(data: Any, options: DatasetOptions, limit: int | None) -> Iterable[Any]:
+    if not isinstance(data.element_spec, tuple) or len(data.element_spec) != 2:
+        raise DatasetError(f"the tf.data.Dataset yields no pairs (x, y) but {data.element_spec}; map it to pairs first")
+    if limit is None and int(data.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
+        raise DatasetError("the tf.data.Dataset never ends; give limit=, or take(n) of it")
+    batched = len(data.element_spec[0].shape) == (4 if options.modality == "image" else 1)
+    pairs: Iterable[Any] = (data.unbatch() if batched else data).as_numpy_iterator()
+    return pairs
+
+
+def _class_id(target: Any, number: int) -> int:
+    """The class that `target` means: a whole number, alone or in an array of one, or a one-hot row."""
+    value = np.asarray(target)
+    if value.dtype.kind in "iuf" and value.size:
+        flat = value.reshape(-1)
+        if flat.size == 1 and float(flat[0]).is_integer():
+            return int(flat[0])
+        if flat.size > 1 and np.count_nonzero(flat) == 1 and flat.max() == 1:
+            return int(flat.argmax())
+    raise DatasetError(f"example {number}: {str(target)[:60]!r} is no class id; it is a whole number or a one-hot row")
 
 
 def _content(part: Any) -> bytes:

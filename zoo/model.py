@@ -150,7 +150,9 @@ class Model:
         Raises LabelError where the label spaces can't meet, DatasetError where nothing could be read.
         """
         self._require_ready()
-        dataset = self.dataset(data, split=split, input_column=input_column, label_column=label_column, labels=labels)
+        dataset = self.dataset(
+            data, limit, split=split, input_column=input_column, label_column=label_column, labels=labels
+        )
         metric = self.task.metric(dataset, self.labels)
         settings = self._options(self.task.evaluation_options())
         examples = itertools.islice(dataset, limit)
@@ -171,7 +173,7 @@ class Model:
         notes = tuple(note for note in (dataset.note, getattr(metric, "note", "")) if note)
         return Evaluation(self.name, dataset.name, n, metric.result(), tuple(failed), notes)
 
-    def dataset(self, data: Any, **options: str | None) -> Dataset:
+    def dataset(self, data: Any, limit: int | None = None, **options: str | None) -> Dataset:
         """`data` as a dataset that this model's task can be measured on; `options` as `evaluate` takes them."""
         wanted = DatasetOptions(modality=self.spec.input.kind, targets=self.task.spec.targets, **options)
         if isinstance(data, Dataset):
@@ -179,7 +181,7 @@ class Model:
         elif isinstance(data, str | os.PathLike):
             dataset = open_dataset(os.fspath(data), wanted, installed())
         else:
-            dataset = as_dataset(data, wanted)
+            dataset = as_dataset(data, wanted, limit)
         if dataset.targets != wanted.targets or dataset.modality != wanted.modality:
             raise DatasetError(
                 f"{self.name!r} is measured on {wanted.modality} examples with targets {wanted.targets!r}; "

@@ -72,6 +72,12 @@ def test_one_input_gets_one_prediction(model, files):
     assert answer.scores.sum() == pytest.approx(1, abs=1e-6)
 
 
+def test_predictions_can_be_compared_and_kept_in_sets(model, encoder, files):
+    for answer, other in (model.predict(files[:2]), encoder.predict(["a", "b"])):
+        assert answer == answer
+        assert len({answer, other}) == 2
+
+
 def test_several_inputs_get_as_many_in_their_order(model, files):
     assert [answer.label for answer in model.predict(files, batch_size=2)] == list(LABELS)
 

@@ -16,7 +16,7 @@ from zoo.labels import LabelSpace, read_indices, translate
 from zoo.metrics import mean, proportion
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one truth to compare by
 class Classification(Prediction):
     """The scores of all classes. scores: float32 [classes], probabilities in column order of the model."""
 

@@ -16,7 +16,7 @@ from zoo.labels import LabelSpace
 from zoo.metrics import correlation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one truth to compare by
 class Embedding(Prediction):
     """One vector. vector: float32 [d], as the module gives it."""
 

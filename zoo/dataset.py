@@ -69,7 +69,7 @@ class Dataset(ABC):
     are bare numbers that the dataset can't name; note: what a reader of a figure must know.
     """
 
-    name: str
+    name: str = "(unnamed)"
     modality: Modality
     targets: str
     labels: LabelSpace | None = None

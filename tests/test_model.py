@@ -202,6 +202,15 @@ def test_a_target_outside_the_label_space_is_never_a_silent_zero(model):
         model.evaluate(([painted("red")], [3]))
 
 
+def test_the_label_space_of_bare_numbers_may_be_named(model):
+    examples = ([painted("red")], [2])
+    assert model.evaluate(examples, labels=["blue", "green", "red"])["top1"] == 1.0
+    with pytest.raises(LabelError):
+        model.evaluate(examples, labels="imagenet-1000")
+    with pytest.raises(LabelError):
+        model.evaluate(examples, labels="imagnet-1000")
+
+
 def test_a_dataset_for_another_task_is_told(model):
     pairs = InMemory([Example("x", ("a", "b"), 1.0)], "text", "similarity")
     with pytest.raises(DatasetError, match="is measured on image examples with targets 'class'"):

@@ -15,7 +15,7 @@ import numpy as np
 
 from zoo.backbone import import_loader
 from zoo.errors import DatasetError
-from zoo.labels import LabelSpace
+from zoo.labels import LabelSpace, label_space
 from zoo.specs import DatasetSpec, Modality
 
 if TYPE_CHECKING:
@@ -166,7 +166,9 @@ def as_dataset(data: Any, options: DatasetOptions, limit: int | None = None) -> 
             raise DatasetError(f"example {number} is no pair (x, y) but a {type(pair).__name__}")
         target = _class_id(pair[1], number) if options.targets == "class" else pair[1]
         examples.append(Example(f"example {number}", pair[0], target))
-    return InMemory(examples, options.modality, options.targets)
+    found = InMemory(examples, options.modality, options.targets)
+    found.labels = label_space(options.labels)
+    return found
 
 
 def _of_tf_data(data: Any, options: DatasetOptions, limit: int | None) -> Iterable[Any]:

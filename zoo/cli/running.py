@@ -143,4 +143,4 @@ def _draw_all(answers: list[Any], sources: list[str], folder: Path) -> list[Path
 
 
 def _json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, indent=1, ensure_ascii=False)
+    return json.dumps(rows, indent=1)  # ASCII: a file name need not be Unicode

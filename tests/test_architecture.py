@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[1]
 
 # a <- b: a room may import rooms of its own layer's column or of layers above it, never below.
 LAYERS = [
-    {"errors", "specs", "metrics", "labels", "progress"},
+    {"errors", "specs", "metrics", "labels", "progress", "framework"},
     {"registry", "pairs", "hookspecs", "catalog", "archives", "cache", "disk", "download", "kaggle", "pictures"},
     {"plugins", "weights", "sources", "inputs"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved"},
-    {"model", "search"},
+    {"model", "search", "conversion", "graph"},
     {"compose"},
     {"__init__"},
     {"cli", "testing", "__main__"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,13 @@ class Compiled(ABC):
 
         batch: float32 or uint8 [n, h, w, c], or object [n] of str.
         """
+
+    def stream(self, batches: Iterable[Array]) -> Iterator[dict[str, Array]]:
+        """The outputs of each batch, in order; a runtime that can has several under way at once.
+
+        It takes a few batches ahead of what has been asked for. Closing it waits for those that run.
+        """
+        return map(self, batches)
 
     @abstractmethod
     def parameters(self) -> int | None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo import Backbone, Compiled, ImageInput, Runtime, RuntimeSpec
-from zoo.errors import BackboneError, RuntimeLoadError, ZooError
-from zoo_tensorflow.framework import tf
+from zoo import Backbone, Compiled, Runtime, RuntimeSpec
+from zoo.errors import BackboneError, RuntimeLoadError
+from zoo.framework import tf
+from zoo.graph import freeze
 
 
 class TensorFlowRuntime(Runtime):
@@ -49,43 +50,27 @@ class TensorFlowRuntime(Runtime):
 
 
 class Frozen(Compiled):
-    """A frozen graph. It keeps its backbone, whose look-up tables the graph refers to."""
+    """A frozen graph."""
 
     def __init__(self, backbone: Backbone, device: str, precision: str) -> None:
         self.device = device
         self.precision = precision
         self._backbone = backbone
         self._is_text = backbone.spec.input.kind == "text"
-        signature = input_signature(backbone)
-        try:
-            concrete = tf.function(backbone.forward).get_concrete_function(signature)
-            self._names = sorted(concrete.structured_outputs)
-            from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-            self._function = convert_variables_to_constants_v2(concrete)
-            # Freezing turns variables into constants; a look-up table stays an input, and its handle must be given.
-            tables = {inside.name: handle for handle, inside in concrete.graph.captures}
-            self._tables = [tables[tensor.name] for tensor in self._function.inputs if tensor.name in tables]
-        except ZooError:
-            raise
-        except (ValueError, TypeError, tf.errors.OpError) as error:
-            raise BackboneError(
-                f"backbone {backbone.spec.name!r}, output {backbone.output!r} does not take {signature}: "
-                f"{' '.join(str(error).split())[:400]}"
-            ) from error
+        self._graph = freeze(backbone)
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """See `zoo.Compiled`."""
         with tf.device(self.device):
             tensor = tf.constant(batch, tf.string) if self._is_text else tf.convert_to_tensor(batch)
             try:
-                outputs = tf.nest.flatten(self._function(tensor, *self._tables))
+                outputs = self._graph(tensor)
             except tf.errors.OpError as error:
                 raise BackboneError(
                     f"backbone {self._backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
                     f"{' '.join(error.message.split())[:400]}"
                 ) from error
-        return {name: output.numpy() for name, output in zip(self._names, outputs, strict=True)}
+        return {name: output.numpy() for name, output in outputs.items()}
 
     def parameters(self) -> int:
         """The number of weights of the network."""
@@ -96,12 +81,3 @@ class Frozen(Compiled):
         if self.device == "cpu":
             return None
         return int(tf.config.experimental.get_memory_info(self.device)["peak"])
-
-
-def input_signature(backbone: Backbone) -> tf.TensorSpec:
-    """The shape and dtype of a batch as the backbone's spec describes it."""
-    spec = backbone.spec.input
-    if not isinstance(spec, ImageInput):
-        return tf.TensorSpec([spec.batch], tf.string)
-    height, width = spec.size or (None, None)
-    return tf.TensorSpec([spec.batch, height, width, spec.depth], spec.dtype)

@@ -110,7 +110,7 @@ def _import_needed(module: str, backbone: str) -> None:
 
 
 def _read(folder: Path, backbone: str) -> Any:
-    from zoo_tensorflow.framework import tf
+    from zoo.framework import tf
 
     check_folder(folder, backbone)
     try:

@@ -1,13 +1,15 @@
 """Datasets in the forms that people have; a broken one says what is wrong with it."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from zoo.dataset import DatasetOptions, as_dataset, open_dataset
-from zoo.errors import DatasetError, UnknownNameError
+from zoo.errors import DatasetError, OptionError, UnknownNameError
+from zoo.labels import label_space
 from zoo.plugins import installed
 from zoo.testing import DatasetContract
 
@@ -205,3 +207,17 @@ def test_tf_data_is_a_dataset_batched_or_not(batched):
     dataset = as_dataset(data.batch(2) if batched else data, PICTURES)
     assert [example.target for example in dataset] == [2, 0, 1]
     np.testing.assert_array_equal(next(iter(dataset)).input, pictures[0])
+
+
+@pytest.mark.parametrize(
+    "setting", [{"input_column": "file"}, {"label_column": "label"}, {"labels": label_space("imagenet-1000")}]
+)
+def test_a_setting_that_means_nothing_to_a_dataset_is_told(folders, setting):
+    with pytest.raises(OptionError, match=f"{next(iter(setting))}=.* means nothing to dataset .* that do: split"):
+        opened(folders, replace(PICTURES, **setting))
+
+
+def test_a_table_that_names_its_classes_takes_no_label_space_of_numbers(tmp_path):
+    file = table(tmp_path / "t.csv", [["text", "label"], ["good", "pos"], ["bad", "neg"]])
+    with pytest.raises(DatasetError, match="names its classes"):
+        opened(file, replace(TEXTS, labels=label_space("imagenet-1000")))

@@ -3,7 +3,7 @@
 import pytest
 
 from zoo.errors import LabelError
-from zoo.labels import LabelSpace, known_spaces, label_space, read_indices, translate
+from zoo.labels import SIZES, LabelSpace, known_spaces, label_space, named_space, read_indices, translate
 
 
 def test_the_background_shifts_imagenet_by_one():
@@ -72,3 +72,19 @@ def test_a_known_space_has_as_many_classes_as_its_name_says(name):
 def test_a_space_of_somebody_elses_shows_bare_ids():
     space = label_space("inaturalist", width=5089)
     assert (len(space), space.label(17)) == (5089, "class 17")
+
+
+def test_a_misspelt_label_space_is_told_with_the_nearest_name():
+    with pytest.raises(LabelError, match="no label space named 'imagnet-1000'; did you mean 'imagenet-1000'"):
+        named_space("imagnet-1000")
+
+
+def test_a_model_s_own_label_space_may_be_named():
+    own = LabelSpace("birds", {0: "class 0"})
+    assert named_space("birds", own) is own
+    with pytest.raises(LabelError, match="'birds'"):
+        named_space("bird", own)
+
+
+def test_sizes_that_are_stated_are_those_of_the_spaces():
+    assert {name: len(label_space(name)) for name in SIZES} == SIZES

@@ -9,14 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from zoo.backbone import import_loader
-from zoo.errors import DatasetError
-from zoo.labels import LabelSpace, label_space
-from zoo.specs import DatasetSpec, Modality
+from zoo.errors import DatasetError, OptionError
+from zoo.labels import LabelSpace
+from zoo.specs import DatasetSetting, DatasetSpec, Modality
 
 if TYPE_CHECKING:
     from zoo.plugins import Plugins
@@ -50,14 +50,14 @@ class Objects:
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """What stands beside the name: the user's split (`test[:50%]`), columns of a table, name of the label space; and,
-    from the model that is to be measured, the modality and targets that it wants.
+    """What stands beside the name: the user's split (`test[:50%]`), columns of a table, label space of class numbers;
+    and, from the model that is to be measured, the modality and targets that it wants.
     """
 
     split: str | None = None
     input_column: str | None = None
     label_column: str | None = None
-    labels: str | None = None
+    labels: LabelSpace | None = None
     modality: Modality | None = None
     targets: str | None = None
 
@@ -95,13 +95,28 @@ class Dataset(ABC):
 def open_dataset(name: str, options: DatasetOptions, plugins: Plugins) -> Dataset:
     """The dataset called `name`: `SCHEME:PATH`, the name of a registered set, or a plain path whose form tells.
 
-    Raises UnknownNameError for a scheme or set that nobody registered, DatasetError for a path that is no dataset.
+    Raises UnknownNameError for a scheme or set that nobody registered, DatasetError for a path that is no dataset,
+    OptionError for a setting that means nothing to it.
     """
     spec, path = _resolve(name, options, plugins)
+    _refuse_settings(name, options, spec.takes)
     opened: Dataset = import_loader(spec.loader, f"dataset {spec.name!r}")(path, options)
     opened.name = name
     opened.note = opened.note or spec.note
     return opened
+
+
+def _refuse_settings(name: str, options: DatasetOptions, takes: Sequence[str]) -> None:
+    """A setting that would be ignored is an error: whoever gave it expects it to change the figure."""
+    for setting in get_args(DatasetSetting):
+        value = getattr(options, setting)
+        if value is not None and setting not in takes:
+            flag = "--" + setting.replace("_", "-")
+            given = value.name if isinstance(value, LabelSpace) else value
+            known = ", ".join(takes) or "none"
+            raise OptionError(
+                f"{setting}={given!r} ({flag}) means nothing to dataset {name!r}; settings that do: {known}"
+            )
 
 
 def _resolve(name: str, options: DatasetOptions, plugins: Plugins) -> tuple[DatasetSpec, str]:
@@ -150,6 +165,7 @@ def as_dataset(data: Any, options: DatasetOptions, limit: int | None = None) -> 
     """
     if options.modality is None or options.targets is None:
         raise DatasetError("examples in memory need a modality and targets")
+    _refuse_settings(InMemory.name, options, ("labels",))
     if isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "__len__"):
         if len(data[0]) != len(data[1]):
             raise DatasetError(f"x and y differ in length: {len(data[0])} and {len(data[1])}")
@@ -167,7 +183,7 @@ def as_dataset(data: Any, options: DatasetOptions, limit: int | None = None) -> 
         target = _class_id(pair[1], number) if options.targets == "class" else pair[1]
         examples.append(Example(f"example {number}", pair[0], target))
     found = InMemory(examples, options.modality, options.targets)
-    found.labels = label_space(options.labels)
+    found.labels = options.labels
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +50,7 @@ def label_space(labels: str | Sequence[str] | None, width: int | None = None) ->
     if labels is None:
         return None
     if not isinstance(labels, str):
-        return LabelSpace("own", dict(enumerate(labels)))
+        return named_space(labels)
     if labels in _KNOWN:
         return _KNOWN[labels]()
     return LabelSpace(labels, {id: f"class {id}" for id in range(width or 0)})
@@ -142,6 +143,35 @@ _KNOWN = {
     "coco-91": lambda: _coco(True),
     "coco-80": lambda: _coco(False),
 }
+
+
+# So that a catalogue is checked without reading the names.
+SIZES = {"imagenet-1000": 1000, "imagenet-1001": 1001, "coco-80": 80}
+
+
+def named_space(name: str | Sequence[str], own: LabelSpace | None = None) -> LabelSpace:
+    """The space that somebody names for a dataset: one that the zoo knows, the model's `own`, or names in order.
+
+    Raises LabelError with the nearest names for any other: its ids would mean nothing.
+    """
+    if not isinstance(name, str):
+        return LabelSpace("own", dict(enumerate(name)))
+    if own is not None and name == own.name:
+        return own
+    if name in _KNOWN:
+        return _KNOWN[name]()
+    own_name = [own.name] if own is not None and own.name not in _KNOWN else []
+    there = [*known_spaces(), *own_name]
+    near = misspelt(name, there)
+    guess = f"; did you mean {near!r}?" if near else ""
+    raise LabelError(f"no label space named {name!r}{guess} There are {_some([repr(known) for known in there], 9)}")
+
+
+def misspelt(name: str, known: Sequence[str] | None = None) -> str | None:
+    """The known name that `name` resembles so closely that it must be meant; None for a name of somebody's own."""
+    if name in (known := known or known_spaces()):
+        return None
+    return next(iter(difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1, cutoff=0.84)), None)
 
 
 def known_spaces() -> list[str]:

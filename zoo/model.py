@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sized
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,7 @@ from zoo.dataset import Dataset, DatasetOptions, Example, as_dataset, open_datas
 from zoo.errors import DatasetError, NotFittedError, OptionError, PairError
 from zoo.evaluation import Evaluation
 from zoo.inputs import Prepared, prepare_all
-from zoo.labels import LabelSpace, label_space
+from zoo.labels import LabelSpace, label_space, named_space
 from zoo.pairs import Pair
 from zoo.plugins import installed
 from zoo.progress import busy, track
@@ -142,11 +142,11 @@ class Model:
         split: str | None = None,
         input_column: str | None = None,
         label_column: str | None = None,
-        labels: str | None = None,
+        labels: str | Sequence[str] | None = None,
     ) -> Evaluation:
         """Scores with n and 95 % intervals on `data`: a dataset's name or path, `(x, y)`, or a `tf.data.Dataset`.
 
-        limit: only so many examples; labels: the name of the label space of the dataset's class numbers.
+        limit: only so many examples; labels: the label space of the dataset's class numbers: a name, or names in order.
         Raises LabelError where the label spaces can't meet, DatasetError where nothing could be read.
         """
         self._require_ready()
@@ -173,9 +173,15 @@ class Model:
         notes = tuple(note for note in (dataset.note, getattr(metric, "note", "")) if note)
         return Evaluation(self.name, dataset.name, n, metric.result(), tuple(failed), notes)
 
-    def dataset(self, data: Any, limit: int | None = None, **options: str | None) -> Dataset:
-        """`data` as a dataset that this model's task can be measured on; `options` as `evaluate` takes them."""
-        wanted = DatasetOptions(modality=self.spec.input.kind, targets=self.task.spec.targets, **options)
+    def dataset(
+        self, data: Any, limit: int | None = None, labels: str | Sequence[str] | None = None, **options: str | None
+    ) -> Dataset:
+        """`data` as a dataset that this model's task can be measured on; the other arguments as `evaluate` takes them.
+
+        Raises DatasetError, and LabelError where no label space is named `labels`.
+        """
+        space = named_space(labels, self.labels) if labels is not None else None
+        wanted = DatasetOptions(modality=self.spec.input.kind, targets=self.task.spec.targets, labels=space, **options)
         if isinstance(data, Dataset):
             dataset = data
         elif isinstance(data, str | os.PathLike):

@@ -9,9 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from zoo.labels import SIZES, misspelt
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
 Loader = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
 Modality = Literal["image", "text"]
+DatasetSetting = Literal["split", "input_column", "label_column", "labels"]
 
 # A SavedModel folder is the common form of weights: whoever registers one from data need not name its adapter.
 SAVED_MODEL_LOADER = "zoo_tensorflow.savedmodel:SavedModelBackbone"
@@ -123,6 +126,23 @@ class OutputSpec(Spec):
     signature: str | None = None
     key: str | None = None
 
+    @model_validator(mode="after")
+    def _consistent(self) -> OutputSpec:
+        """Labels that contradict each other, or the width, would put wrong names under right answers."""
+        if isinstance(self.labels, tuple):
+            twice = next((name for name in self.labels if self.labels.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"label {twice!r} stands for two classes; give each a name of its own")
+            size: int | None = len(self.labels)
+        else:
+            if self.labels and (near := misspelt(self.labels)):
+                raise ValueError(f"no label space is named {self.labels!r}; did you mean {near!r}?")
+            size = SIZES.get(self.labels or "")
+        if self.width is not None and size is not None and self.width != size:
+            what = f"{self.labels!r} has {size} classes" if isinstance(self.labels, str) else f"{size} labels are given"
+            raise ValueError(f"width is {self.width}, but {what}")
+        return self
+
 
 class Published(Spec):
     """A figure that somebody published, as a fraction: 0.78, not 78 %."""
@@ -198,6 +218,7 @@ class DatasetSpec(Spec):
     loader: a callable `(path: str, options: DatasetOptions) -> Dataset`; a named set gets an empty path.
     samples: whether the benchmark may take it, by itself, for backbones of the same label space.
     endings: what plain paths of this scheme end with (".csv", or "/" for a folder): `SCHEME:` may be left out.
+    takes: which settings beside the name mean something to it: "split", "input_column", "label_column", "labels".
     note: what a reader of a figure must know ("100 examples: a small sample").
     """
 
@@ -208,5 +229,6 @@ class DatasetSpec(Spec):
     labels: str | tuple[str, ...] | None = None
     samples: bool = False
     endings: tuple[str, ...] = ()
+    takes: tuple[DatasetSetting, ...] = ("split",)
     note: str = ""
     loader: Loader

@@ -26,6 +26,7 @@ def register_datasets(register: Callable[[zoo.DatasetSpec], None]) -> None:
             help="a table with a column of picture paths or texts and one of labels: csv:FILE",
             targets="class",
             endings=(".csv",),
+            takes=("input_column", "label_column", "labels"),
             loader="zoo_datasets.table:open_table",
         )
     )
@@ -33,6 +34,7 @@ def register_datasets(register: Callable[[zoo.DatasetSpec], None]) -> None:
         zoo.DatasetSpec(
             name="tfds",
             help="TensorFlow Datasets: tfds:NAME[/CONFIG][:VERSION] with --split 'train[:10%]', or tfds:FOLDER",
+            takes=("split", "input_column", "label_column", "labels"),
             loader="zoo_datasets.tfds:open_tfds",
         )
     )

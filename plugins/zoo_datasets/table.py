@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo import Dataset, DatasetOptions, Example
 from zoo.errors import DatasetError
-from zoo.labels import LabelSpace, label_space
+from zoo.labels import LabelSpace
 
 # Names that say by themselves what a column holds, looked for in this order where the user names none.
 INPUTS = {
@@ -26,11 +26,14 @@ class Table(Dataset):
 
     def __init__(self, file: Path, rows: Sequence[tuple[str, str]], options: DatasetOptions) -> None:
         self.modality = options.modality or "image"
-        self.split = options.split or ""
         labels = [label for _, label in rows]
         if all(label.lstrip("-").isdigit() for label in labels):
             ids = [int(label) for label in labels]
-            self.labels = label_space(options.labels)
+            self.labels = options.labels
+        elif options.labels is not None:
+            raise DatasetError(
+                f"csv: labels={options.labels.name!r} (--labels) is for class numbers; {file.name!r} names its classes"
+            )
         else:
             names = sorted(set(labels))
             number = {name: id for id, name in enumerate(names)}

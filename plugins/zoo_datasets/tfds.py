@@ -38,7 +38,7 @@ class TensorFlowDataset(Dataset):
             )
             named = _field(builder, features, self._label)
         names = list(getattr(named, "names", None) or ())
-        self.labels = label_space(options.labels) if options.labels else _space(builder.name, names)
+        self.labels = options.labels or _space(builder.name, names)
 
     def __len__(self) -> int:
         return int(self._builder.info.splits[self.split].num_examples)

@@ -46,9 +46,6 @@ def open_coco(path: str, options: DatasetOptions) -> CocoDataset:
     Of several JSON files the one called `instances_*.json` is taken, of several of those the one that ends in
     `options.split` ("val2017"). Pictures lie under the given folder (or the file's own): see `locate`.
     """
-    for column in ("input_column", "label_column"):
-        if getattr(options, column):
-            raise OptionError(f"{column}={getattr(options, column)!r} means nothing to coco:{path}; it has no columns")
     given = Path(path).expanduser()
     if given.is_dir():
         return _opened(_annotation_file(given, options.split), given, options)
@@ -89,13 +86,12 @@ def _space(name: str, categories: dict[int, str]) -> LabelSpace:
     return LabelSpace(name, categories)
 
 
-def _stated(labels: str, dataset: CocoDataset) -> LabelSpace:
+def _stated(space: LabelSpace, dataset: CocoDataset) -> LabelSpace:
     """The space that the user says the category ids are of."""
-    space = label_space(labels) or LabelSpace(labels, {})
     outside = sorted(dataset.annotated - set(space.names))
     if outside:
         raise DatasetError(
-            f"{dataset.name!r} has objects of category {outside[0]}, which label space {labels!r} does not list; "
+            f"{dataset.name!r} has objects of category {outside[0]}, which label space {space.name!r} does not list; "
             f"leave the label space out to read the file's own"
         )
     return space

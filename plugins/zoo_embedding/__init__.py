@@ -32,6 +32,7 @@ def register_datasets(register: Callable[[zoo.DatasetSpec], None]) -> None:
             modality="text",
             targets="similarity",
             endings=(".csv", ".tsv"),
+            takes=(),
             loader="zoo_embedding.sts:open_sts",
         )
     )

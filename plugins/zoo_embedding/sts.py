@@ -44,7 +44,7 @@ def open_sts(path: str, options: DatasetOptions) -> SentencePairs:
     examples = [_example(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not examples:
         raise DatasetError(f"sts: {path!r} holds no sentence pairs")
-    return SentencePairs(examples, options.split or _split(file.stem))
+    return SentencePairs(examples, _split(file.stem))
 
 
 def _example(path: str, number: int, line: str) -> Example:

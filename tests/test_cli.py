@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 
 def zoo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -116,3 +117,38 @@ def test_doctor_finds_no_fault_here_and_names_one_there():
     wrong = zoo("doctor", KERAS_BACKEND="torch")
     assert wrong.returncode == 1
     assert "unset it" in wrong.stdout
+
+
+def test_predict_takes_the_pictures_of_a_folder_and_tells_what_it_leaves_out(tmp_path):
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "red.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    done = zoo("predict", "classification/tiny_cnn_s", str(tmp_path), "--json")
+    assert done.returncode == 1
+    assert "1 other files and 1 folders" in done.stderr
+    gone, red = json.loads(done.stdout)
+    assert gone["input"].endswith("gone.png")
+    assert "error" in gone
+    assert "label" in red
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "file.txt/inside"])
+def test_predict_tells_that_it_cannot_write_before_it_runs(tmp_path, place):
+    (tmp_path / "file.txt").write_text("a file")
+    done = zoo("predict", "classification/tiny_cnn_s", "nothing.png", "--out", str(tmp_path / place))
+    assert done.returncode == 2
+    assert "can't be made" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["/no/such/model", "./model", "../model"])
+def test_a_path_with_no_model_is_told_as_a_path(path):
+    assert f"there is no saved model at {path!r}" in zoo("predict", path, "x.png").stderr
+
+
+def test_a_folder_that_holds_no_saved_model_is_told(tmp_path):
+    assert "is no saved model: it has no 'model.json'" in zoo("predict", str(tmp_path), "x.png").stderr
+
+
+def test_an_unknown_runtime_names_the_listing_that_has_them():
+    assert "zoo list --runtimes" in zoo("predict", "classification/tiny_cnn_s", "x.png", "--runtime", "tg").stderr

@@ -72,10 +72,10 @@ def test_one_input_gets_one_prediction(model, files):
     assert answer.scores.sum() == pytest.approx(1, abs=1e-6)
 
 
-def test_predictions_can_be_compared_and_kept_in_sets(model, encoder, files):
-    for answer, other in (model.predict(files[:2]), encoder.predict(["a", "b"])):
-        assert answer == answer
-        assert len({answer, other}) == 2
+def test_predictions_can_be_compared_and_kept_in_sets(model, files):
+    answer, other = model.predict(files[:2])
+    assert answer == answer
+    assert len({answer, other}) == 2
 
 
 def test_several_inputs_get_as_many_in_their_order(model, files):
@@ -197,6 +197,31 @@ def test_a_limit_is_kept(model):
     assert model.evaluate((pictures, [0, 1, 2]), limit=2).n == 2
 
 
+def test_a_limit_spreads_over_the_data_and_says_so(model):
+    pictures, targets = [painted("red")] * 4 + [painted("blue")] * 4, [0] * 4 + [2] * 4
+    found = model.evaluate((pictures, targets), limit=2)
+    assert found.notes[0] == "2 of 8 examples, spread evenly"
+    dataset = InMemory(
+        [Example(str(n), x, y) for n, (x, y) in enumerate(zip(pictures, targets, strict=True))], "image", "class"
+    )
+    assert [example.target for example in dataset.some(2)] == [0, 2]
+    assert len(list(dataset.some(100))) == 8
+
+
+def test_a_model_that_cannot_be_saved_says_where_and_why(model, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OptionError, match=r"can't be saved at .*mine\.zoo"):
+        model.save(tmp_path / "file" / "mine.zoo")
+
+
+def test_what_failed_knows_its_input(model, tmp_path):
+    absent = tmp_path / "absent.png"
+    right, failed = model.predict([painted("red"), absent])
+    assert right.label == "red"
+    assert failed.input == str(absent)
+    assert failed.to_json()["input"] == str(absent)
+
+
 def test_a_target_outside_the_label_space_is_never_a_silent_zero(model):
     with pytest.raises(LabelError, match="class numbers 3"):
         model.evaluate(([painted("red")], [3]))
@@ -238,50 +263,3 @@ def test_a_folder_that_is_no_saved_model_is_told(tmp_path, content):
         (tmp_path / "model.json").write_text(content)
     with pytest.raises(WeightsError, match="saved model"):
         zoo.load(tmp_path)
-
-
-class Lengths(tf.Module):
-    """Texts become (their length, 1)."""
-
-    def __init__(self):
-        super().__init__()
-        self.one = tf.Variable(1.0)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def __call__(self, texts):
-        lengths = tf.cast(tf.strings.length(texts, unit="UTF8_CHAR"), tf.float32)
-        return tf.stack([lengths, tf.ones_like(lengths) * self.one], axis=1)
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lengths")
-    tf.saved_model.save(Lengths(), str(folder))
-    outputs = {"features": {"width": 2, "weights": {"path": str(folder)}}}
-    return zoo.get("embedding", zoo.BackboneSpec(name="lengths", input={"kind": "text"}, outputs=outputs))
-
-
-def test_an_encoder_encodes_and_compares(encoder):
-    np.testing.assert_array_equal(encoder.encode(["ab", "abc"]), [[2, 1], [3, 1]])
-    assert encoder.encode("ab").shape == (1, 2)
-    similar = encoder.similarity(["ab"], ["ab", "a", "abcdefgh"])
-    assert similar.shape == (1, 3)
-    assert similar[0, 0] == pytest.approx(1)
-
-
-@pytest.mark.parametrize("text", ["", "x" * 100_000, "naïve café 🦝", "line\nbreak\ttab\x00nul"])
-def test_any_text_is_encoded(encoder, text):
-    assert encoder.encode(text)[0, 0] == len(text)
-
-
-def test_a_text_that_is_not_utf8_is_told(encoder):
-    with pytest.raises(InputError, match="UTF-8"):
-        encoder.encode(["fine", b"caf\xe9"])
-
-
-def test_evaluation_of_pairs_correlates_their_cosines(encoder):
-    pairs = [("a", "a"), ("a", "abcd"), ("a", "abcdefgh"), ("ab", "abc")]
-    examples = [Example(str(pair), pair, 5 - abs(len(pair[0]) - len(pair[1]))) for pair in pairs]
-    found = encoder.evaluate(InMemory(examples, "text", "similarity"), batch_size=3)
-    assert found.n == 4
-    assert found["spearman"] == pytest.approx(1.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.errors import InputError
 from zoo.inputs import Prepared
 from zoo.runtime import Array, text_batch
 
@@ -24,12 +25,12 @@ def is_many(inputs: Any, kind: str) -> bool:
     return isinstance(inputs, Iterable) and not hasattr(inputs, "convert")  # a PIL image converts
 
 
-def groups(prepared: Iterable[Prepared | Exception], most: int) -> Iterator[list[Prepared | Exception]]:
+def groups(prepared: Iterable[Prepared | InputError], most: int) -> Iterator[list[Prepared | InputError]]:
     """`prepared` in order, in runs of at most `most` whose readable members can be stacked.
 
     Pictures of a network without a fixed size differ in shape, and only neighbours of one shape share a batch.
     """
-    group: list[Prepared | Exception] = []
+    group: list[Prepared | InputError] = []
     shape: Any = None
     for item in prepared:
         own = getattr(item.value, "shape", None) if isinstance(item, Prepared) else shape

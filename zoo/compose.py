@@ -65,9 +65,12 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
 
 def open_model(name: str, **options: Any) -> Any:
     """The model that a command line means: `TASK/BACKBONE`, or the path of a saved model; `options` as `get`'s."""
-    if (Path(name) / SAVED_FACTS).is_file():
-        return load(name, **options)
+    path = Path(name).expanduser()
     task, slash, backbone = name.partition("/")
+    if (path / SAVED_FACTS).is_file() or (path.exists() and task not in installed().tasks):
+        return load(path, **options)
+    if name.startswith(("/", "./", "../", "~")) or (os.sep != "/" and os.sep in name):
+        raise OptionError(f"there is no saved model at {name!r}: no such folder")
     if not slash or not backbone:
         raise OptionError(f"{name!r} is no model: write TASK/BACKBONE ('zoo list' shows them) or a saved model's path")
     return get(task, backbone, **options)

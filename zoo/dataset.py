@@ -66,7 +66,8 @@ class Dataset(ABC):
     """Examples in a fixed order. Reading one does not read the others.
 
     name: as the user wrote it; targets: what `Example.target` is; labels: the space of its ids, or None when they
-    are bare numbers that the dataset can't name; note: what a reader of a figure must know.
+    are bare numbers that the dataset can't name; note: what a reader of a figure must know; choice: in words, which
+    examples `some` gives.
     """
 
     name: str = "(unnamed)"
@@ -75,12 +76,22 @@ class Dataset(ABC):
     labels: LabelSpace | None = None
     split: str = ""
     note: str = ""
+    choice: str = "spread evenly"
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def __iter__(self) -> Iterator[Example]: ...
+
+    def some(self, limit: int) -> Iterator[Example]:
+        """At most `limit` examples, spread evenly: the first ones of class folders would all be of one class.
+
+        A dataset that is costly to walk through may give its first ones, and say so in `choice`.
+        """
+        size = len(self)
+        wanted = {index * size // limit for index in range(limit)} if limit < size else range(size)
+        return (example for index, example in enumerate(self) if index in wanted)
 
     def fingerprint(self) -> str:
         """A SHA-256 over ids, targets and inputs: two datasets with the same one measure the same."""
@@ -170,6 +181,7 @@ def as_dataset(data: Any, options: DatasetOptions, limit: int | None = None) -> 
         if len(data[0]) != len(data[1]):
             raise DatasetError(f"x and y differ in length: {len(data[0])} and {len(data[1])}")
         pairs: Iterable[Any] = zip(data[0], data[1], strict=True)
+        limit = None  # all are here: which of them count is chosen later
     elif hasattr(data, "element_spec"):
         pairs = _of_tf_data(data, options, limit)
     elif isinstance(data, Iterable):

@@ -21,6 +21,8 @@ ZooError
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ZooError(Exception):
     """The base of all errors of the zoo."""
@@ -79,7 +81,9 @@ class RuntimeLoadError(ZooError):
 
 
 class InputError(ZooError, ValueError):
-    """A picture or a text that cannot be read."""
+    """A picture or a text that cannot be read. source: what was to be read, where it is known."""
+
+    source: Any = None
 
 
 class LabelError(ZooError, ValueError):

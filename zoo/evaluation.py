@@ -28,7 +28,7 @@ class Evaluation:
         lines = [f"{self.model} on {self.dataset}: n = {self.n}"]
         lines += [f"  {name:<12} {score}" for name, score in self.metrics.items()]
         lines += [f"  note: {note}" for note in self.notes]
-        lines += [f"  not read: {failed.error}" for failed in self.failed]
+        lines += [f"  not read and not counted: {failed.error}" for failed in self.failed]
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:

@@ -128,6 +128,7 @@ def _attempt(source: Any, spec: ImageInput | TextInput) -> Prepared | InputError
     try:
         return prepare(source, spec)
     except InputError as error:
+        error.source = source
         return error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
@@ -15,7 +14,7 @@ from zoo import weights as weights_store
 from zoo.backbone import load_backbone
 from zoo.batches import groups, is_many, stack
 from zoo.dataset import Dataset, DatasetOptions, Example, as_dataset, open_dataset
-from zoo.errors import DatasetError, NotFittedError, OptionError, PairError
+from zoo.errors import DatasetError, InputError, NotFittedError, OptionError, PairError
 from zoo.evaluation import Evaluation
 from zoo.inputs import Prepared, prepare_all
 from zoo.labels import LabelSpace, label_space, named_space
@@ -127,7 +126,7 @@ class Model:
         rows = []
         for prepared, outputs in track(self.outputs(sources, "features", batch_size), None, "computing features"):
             for item in prepared:
-                if isinstance(item, Exception):
+                if isinstance(item, InputError):
                     raise item
             rows.append(outputs["features"])
         width = self.spec.outputs["features"].width or 0
@@ -155,7 +154,7 @@ class Model:
         )
         metric = self.task.metric(dataset, self.labels)
         settings = self._options(self.task.evaluation_options())
-        examples = itertools.islice(dataset, limit)
+        examples = iter(dataset) if limit is None else dataset.some(limit)
         failed: list[Failed] = []
         n = 0
         total = len(dataset) if limit is None else min(limit, len(dataset))
@@ -170,7 +169,8 @@ class Model:
         if n == 0:
             why = f"; the first: {failed[0].error}" if failed else ""
             raise DatasetError(f"no example of {dataset.name!r} could be read ({len(failed)} failed){why}")
-        notes = tuple(note for note in (dataset.note, getattr(metric, "note", "")) if note)
+        part = f"{total:,} of {len(dataset):,} examples, {dataset.choice}" if total < len(dataset) else ""
+        notes = tuple(note for note in (part, dataset.note, getattr(metric, "note", "")) if note)
         return Evaluation(self.name, dataset.name, n, metric.result(), tuple(failed), notes)
 
     def dataset(
@@ -197,7 +197,7 @@ class Model:
 
     def outputs(
         self, sources: Iterable[Any], output: str, batch_size: int
-    ) -> Generator[tuple[list[Prepared | Exception], dict[str, Array]], None, None]:
+    ) -> Generator[tuple[list[Prepared | InputError], dict[str, Array]], None, None]:
         """Batches of prepared sources, the unreadable ones exceptions, with the outputs for the readable ones."""
         if batch_size < 1:
             raise OptionError(f"batch_size={batch_size!r} is too small; it is at least 1")
@@ -253,7 +253,7 @@ class Model:
                 self.task.postprocess(outputs, readable, self.facts, self.labels, settings) if readable else []
             )
             for item in group:
-                yield next(answers) if isinstance(item, Prepared) else Failed(str(item), item)
+                yield next(answers) if isinstance(item, Prepared) else Failed.of(item)
 
     def _answers(
         self, examples: Iterable[Example], settings: Mapping[str, Any], batch_size: int

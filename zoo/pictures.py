@@ -28,6 +28,8 @@ TURNS = {
 }
 SIDEWAYS = (5, 6, 7, 8)
 PIL_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+# What a file that holds a picture ends with: other files in a folder are no pictures, and no failures.
+ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF, ..."
 
 

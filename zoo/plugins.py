@@ -40,7 +40,7 @@ class Plugins:
     def __init__(self) -> None:
         self.backbones: Registry[BackboneSpec] = Registry("backbone", "zoo list", self._failed_hint)
         self.tasks: Registry[TaskSpec] = Registry("task", "zoo list --tasks", self._failed_hint)
-        self.runtimes: Registry[RuntimeSpec] = Registry("runtime", "zoo plugins", self._failed_hint)
+        self.runtimes: Registry[RuntimeSpec] = Registry("runtime", "zoo list --runtimes", self._failed_hint)
         self.datasets: Registry[DatasetSpec] = Registry("dataset", "zoo list --datasets", self._failed_hint)
         self.commands: Registry[Any] = Registry("command", "zoo --help", self._failed_hint)
         self.failures: list[Failure] = []

@@ -19,17 +19,20 @@ def write_saved(target: Path, task: str, spec: BackboneSpec, files: Mapping[str,
     """Write `spec`, cut down to the outputs in `files`, with copies of those files by output and role; atomic."""
     if target.exists():
         raise OptionError(f"{str(target)!r} exists already; remove it or choose another name")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that the last step is a rename within one file system.
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    draft = None
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the target, so that the last step is a rename within one file system.
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         facts = {"task": task, "backbone": _copied(spec, files, draft).model_dump(mode="json")}
         (draft / SAVED_FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         draft.chmod(0o755)
         draft.rename(target)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    except OSError as error:
+        raise OptionError(f"a model can't be saved at {str(target)!r}: {error.strerror}") from error
+    finally:
+        if draft is not None:  # gone already where all went well
+            shutil.rmtree(draft, ignore_errors=True)
     return target
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zoo.errors import OptionError
+from zoo.errors import InputError, OptionError
 from zoo.inputs import Prepared
 from zoo.labels import LabelSpace
 from zoo.metrics import Metric
+from zoo.pictures import described
 from zoo.runtime import Array
 from zoo.specs import OutputSpec, TaskSpec
 
@@ -39,10 +41,19 @@ class Prediction(ABC):
 
 @dataclass(frozen=True)
 class Failed:
-    """Stands in a list of predictions where an input could not be read; false in a condition."""
+    """Stands in a list of predictions where an input could not be read; false in a condition.
+
+    input: the path of a picture, a text, or in a few words what it was.
+    """
 
     input: str
     error: Exception
+
+    @classmethod
+    def of(cls, error: InputError) -> Failed:
+        """What stands for the input that `error` is about."""
+        source = error.source
+        return cls(os.fspath(source) if isinstance(source, str | os.PathLike) else described(source), error)
 
     def __bool__(self) -> bool:
         return False
@@ -52,7 +63,7 @@ class Failed:
 
     def to_json(self) -> dict[str, Any]:
         """The reason in JSON's own types."""
-        return {"error": str(self.error)}
+        return {"input": self.input, "error": str(self.error)}
 
 
 class Task(ABC):

@@ -8,8 +8,8 @@ from pathlib import Path
 from zoo import Dataset, DatasetOptions, Example
 from zoo.errors import DatasetError
 from zoo.labels import LabelSpace
+from zoo.pictures import ENDINGS
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 SPLITS = frozenset({"train", "val", "valid", "validation", "test"})
 
 
@@ -59,4 +59,4 @@ def open_folder(path: str, options: DatasetOptions) -> ClassFolders:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())

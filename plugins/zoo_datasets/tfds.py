@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ PAIR = ("sentence1", "sentence2")
 
 class TensorFlowDataset(Dataset):
     """A split of a prepared builder, read when iterated over, in a fixed order; pictures stay encoded."""
+
+    choice = "the first ones"
 
     def __init__(self, builder: Any, split: str, options: DatasetOptions) -> None:
         self._builder = builder
@@ -50,6 +53,10 @@ class TensorFlowDataset(Dataset):
         data = self._builder.as_dataset(split=self.split, shuffle_files=False, decoders=encoded)
         for number, row in enumerate(data.as_numpy_iterator()):
             yield Example(f"{self._builder.name} {self.split} {number}", self._value(row), self._target(row, number))
+
+    def some(self, limit: int) -> Iterator[Example]:
+        """The first `limit` examples: records are read one after the other, and most sets were shuffled for good."""
+        return itertools.islice(self, limit)
 
     def fingerprint(self) -> str:
         """A SHA-256 over name, version, split and size as the builder states them: a prepared dataset is immutable."""

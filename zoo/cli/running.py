@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from zoo.cli import zoo
+from zoo.errors import OptionError
 
 RUNTIME_OPTIONS = (
     click.option("--runtime", default="tf", show_default=True, help="What computes ('zoo list --runtimes')."),
@@ -51,20 +53,23 @@ def predict_command(
 ) -> None:
     """Predict with MODEL, TASK/BACKBONE or a saved model's path, on pictures, folders of pictures, or texts.
 
-    Exit code 1 if an input can't be read; the others are answered all the same.
+    Of a folder the pictures are taken, not those in folders inside it. Exit code 1 if an input can't be read; the
+    others are answered all the same.
     """
     from zoo.compose import open_model
 
     opened = open_model(model, runtime=runtime, precision=precision, device=device)
     sources = _expand(inputs) if opened.spec.input.kind == "image" else list(inputs)
+    if out:
+        _make_folder(out)  # before the model runs, not after
     answers = opened.predict(sources, batch_size=batch_size, **_settings(settings))
     drawn = _draw_all(answers, sources, out) if out else [None] * len(answers)
     rows = [
-        {"input": source, **answer.to_json()} | ({"drawn": str(path)} if path else {})
+        {**answer.to_json(), "input": source} | ({"drawn": str(path)} if path else {})
         for source, answer, path in zip(sources, answers, drawn, strict=True)
     ]
     if out:
-        (out / "predictions.json").write_text(_json(rows) + "\n", encoding="utf-8")
+        _write(out / "predictions.json", _json(rows) + "\n")
     if as_json:
         click.echo(_json(rows))
     else:
@@ -78,7 +83,7 @@ def predict_command(
 @click.argument("model", metavar="MODEL")
 @click.argument("dataset", metavar="DATASET")
 @click.option("--split", help="The split, in the words of the dataset: test, 'train[:10%]'.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many examples.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many examples, spread evenly.")
 @click.option("--input-column", help="The column of a table that holds the inputs.")
 @click.option("--label-column", help="The column of a table that holds the labels.")
 @click.option("--labels", help="The label space of the dataset's class numbers, such as imagenet-1000.")
@@ -92,25 +97,40 @@ def eval_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure MODEL on DATASET: SCHEME:PATH, the name of a set, or a plain path ('zoo list --datasets')."""
+    """Measure MODEL on DATASET: SCHEME:PATH, the name of a set, or a plain path ('zoo list --datasets').
+
+    A FILE.csv is a table of classes, or for embeddings a file of graded sentence pairs. Examples that can't be read
+    are told and not counted.
+    """
     from zoo.compose import open_model
 
     found = open_model(model, runtime=runtime, precision=precision, device=device).evaluate(dataset, **options)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
+    if found.failed:
+        click.echo(f"{len(found.failed)} of {found.n + len(found.failed)} examples could not be read", err=True)
 
 
 def _expand(inputs: tuple[str, ...]) -> list[str]:
-    """Paths as they are, a folder as the files in it."""
+    """Paths as they are, a folder as the pictures in it; what else it holds is told."""
+    from zoo.pictures import ENDINGS
+
     sources: list[str] = []
     for name in inputs:
         path = Path(name)
-        if path.is_dir():
-            inside = sorted(str(file) for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-            if not inside:
-                raise click.UsageError(f"the folder {name!r} holds no files")
-            sources += inside
-        else:
+        if not path.is_dir():
             sources.append(name)
+            continue
+        inside = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        pictures = [str(file) for file in inside if file.suffix.lower() in ENDINGS and not file.is_dir()]
+        folders = sum(file.is_dir() for file in inside)
+        others = len(inside) - len(pictures) - folders
+        left_out = [f"{others} other files" if others else "", f"{folders} folders" if folders else ""]
+        told = " and ".join(part for part in left_out if part)
+        if not pictures:
+            raise click.UsageError(f"the folder {name!r} holds no pictures" + (f" but {told}" if told else ""))
+        if told:
+            click.echo(f"left out of {name!r}: {told}", err=True)
+        sources += pictures
     return sources
 
 
@@ -126,7 +146,6 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def _draw_all(answers: list[Any], sources: list[str], folder: Path) -> list[Path | None]:
     """Each drawable answer as a picture in `folder`, under its source's name; sources of one name get numbers."""
-    folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     drawn: list[Path | None] = []
     for answer, source in zip(answers, sources, strict=True):
@@ -140,6 +159,27 @@ def _draw_all(answers: list[Any], sources: list[str], folder: Path) -> list[Path
         taken.add(name)
         drawn.append(Path(answer.save(folder / f"{name}.png")))
     return drawn
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"the folder {str(folder)!r} can't be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise click.UsageError(f"the folder {str(folder)!r} can't be written")
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    draft = file.with_name(f".{file.name}-{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise OptionError(f"{str(file)!r} can't be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

@@ -99,10 +99,14 @@ class ImageInput(Spec):
 
 
 class TextInput(Spec):
-    """What a text encoder wants to read: UTF-8 strings, or what its `preprocessor` module makes of them."""
+    """What a text encoder wants to read: UTF-8 strings, or what its `preprocessor` module makes of them.
+
+    length: to how many tokens the preprocessor cuts or fills up a text, where its publisher says so.
+    """
 
     kind: Literal["text"] = "text"
     preprocessor: WeightsSpec | None = None
+    length: int | None = Field(default=None, ge=1)
     batch: int | None = Field(default=None, ge=1)
 
 
@@ -116,6 +120,9 @@ class OutputSpec(Spec):
         input, "pixel" in its pixels.
     weights: where its module lies, if not in a module shared with other outputs.
     signature, key: the function and the entry of a dict that hold it, where the module's form does not say.
+    returns: all entries of the dict or tuple that the module returns, where its publisher lists them.
+    fine_tunable: whether its publisher made it to be trained further; None where nothing is said.
+    source: the page that these facts are from, if not the backbone's.
     """
 
     labels: str | tuple[str, ...] | None = None
@@ -125,6 +132,9 @@ class OutputSpec(Spec):
     weights: WeightsSpec
     signature: str | None = None
     key: str | None = None
+    returns: tuple[str, ...] = ()
+    fine_tunable: bool | None = None
+    source: str = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> OutputSpec:
@@ -159,6 +169,12 @@ class BackboneSpec(Spec):
     """A pre-trained network: what it takes, what it offers under which name, and where it comes from.
 
     name: `architecture.tag`; aliases: bare names and handles that mean this one and no other.
+    architecture, trained_on: as its publisher calls them; languages: of texts, as ISO codes or "multilingual".
+    params: the number of its parameters, where it is published.
+    source: where these facts are from, unless `notes` says otherwise.
+    notes: fact ("input.range", "outputs.logits.width") -> where it is from, or what must be known about it.
+    unstated: facts that its publisher does not say; they have no value here, or the zoo's default.
+    companions: handle -> what it is, for modules that belong to this network and answer no task.
     imports: modules that must be imported before the weights are read (`tensorflow_text` registers its ops so).
     options: facts for the loader alone, such as the Keras class to build.
     """
@@ -166,8 +182,15 @@ class BackboneSpec(Spec):
     name: Name
     aliases: tuple[str, ...] = ()
     family: str = ""
+    architecture: str = ""
+    trained_on: str = ""
+    languages: tuple[str, ...] = ()
+    params: int | None = Field(default=None, ge=1)
     licence: str = ""
     source: str = ""
+    notes: dict[str, str] = Field(default_factory=dict)
+    unstated: tuple[str, ...] = ()
+    companions: dict[str, str] = Field(default_factory=dict)
     input: Annotated[ImageInput | TextInput, Field(discriminator="kind")]
     outputs: dict[str, OutputSpec] = Field(min_length=1)
     published: tuple[Published, ...] = ()

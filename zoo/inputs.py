@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.util import find_spec
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,18 @@ class Prepared:
 # At 2 a MobileNetV2 gave the same answer on at least 98 of 100 pictures, at 1 on 95: a benchmark would notice.
 GAP = 2
 
+# Pictures that one thread decodes in one go: handing over each by itself costs a tenth of decoding a small one.
+CHUNK = 4
+# Batches are written in place up to this size in bytes; a larger one is put together from several.
+LARGEST = 2**30
 
-def prepare(source: Any, spec: ImageInput | TextInput) -> Prepared:
+
+def prepare(source: Any, spec: ImageInput | TextInput, out: Any = None) -> Prepared:
     """A picture (see `picture`) or a text (str, or bytes in UTF-8) as `spec` wants it; raises InputError.
 
     A range that the spec leaves unstated is taken as 0..1. An empty text stays empty; a Path is no text, as nothing
     says whether its name or its content is meant.
+    out: an array [h, w, c] to write a picture's value into, where its size is fixed; it is then the value itself.
     """
     if isinstance(spec, TextInput):
         return Prepared(_text(source), source)
@@ -63,33 +70,50 @@ def prepare(source: Any, spec: ImageInput | TextInput) -> Prepared:
             )
     else:
         image = _resized(decoded, window, spec)
-    return Prepared(_values(image, spec), source, decoded.size, window)
+    return Prepared(_values(image, spec, out), source, decoded.size, window)
 
 
 def prepare_all(
-    sources: Iterable[Any], spec: ImageInput | TextInput, *, workers: int | None = None
+    sources: Iterable[Any], spec: ImageInput | TextInput, *, batch: int = 0, workers: int | None = None
 ) -> Generator[Prepared | InputError, None, None]:
     """`prepare` over `sources` in order, several at a time and a little ahead; an InputError is yielded, not raised.
 
     `sources` may be endless or slow: only a few are taken ahead of what has been asked for, and what is ready does not
-    wait for them. workers: threads, at most 8 and one a processor where not given. Closing it ends them.
+    wait for them. Closing it ends its threads.
+    batch: how many will run together: so many are taken ahead, and pictures of a fixed size are written side by side
+        into one array, which `zoo.batches.stack` then need not copy.
+    workers: threads, at most 8 and one a processor where not given.
     """
     if isinstance(spec, TextInput):  # nothing to decode: threads would only cost
         for source in sources:
-            yield _attempt(source, spec)
+            yield _attempt(source, spec, None)
         return
     workers = workers or min(8, _processors())
     # A batch's worth ahead, so that the next one is decoded while this one runs; pictures of any size may be huge.
-    most = workers * (8 if spec.size else 2)
-    ahead: deque[Future[Prepared | InputError]] = deque()
+    most, size = (max(8 * workers, batch), CHUNK) if spec.size else (2 * workers, 1)
+    rows = _rows(spec, batch)
+    chunk: list[tuple[Any, Any]] = []
+    ahead: deque[Future[list[Prepared | InputError]]] = deque()
+    ready: deque[Prepared | InputError] = deque()
+    taken = 0  # and not yielded yet
     with ThreadPoolExecutor(workers, thread_name_prefix="zoo-decode") as pool:
         try:
             for source in sources:
-                ahead.append(pool.submit(_attempt, source, spec))
-                if len(ahead) >= most or ahead[0].done():
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+                taken += 1
+                chunk.append((source, next(rows)))
+                if len(chunk) == size or not ahead or ahead[-1].done():  # nobody is at work: no reason to wait
+                    ahead.append(pool.submit(_attempts, chunk, spec))
+                    chunk = []
+                if not ready and (taken >= most or ahead[0].done()):
+                    ready.extend(ahead.popleft().result())
+                if ready:
+                    taken -= 1
+                    yield ready.popleft()
+            if chunk:
+                ahead.append(pool.submit(_attempts, chunk, spec))
+            yield from ready
+            for future in ahead:
+                yield from future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # the end of `with` waits for those that run
 
@@ -124,12 +148,30 @@ SENTENCES = (
 )
 
 
-def _attempt(source: Any, spec: ImageInput | TextInput) -> Prepared | InputError:
+def _attempts(chunk: Sequence[tuple[Any, Any]], spec: ImageInput) -> list[Prepared | InputError]:
+    return [_attempt(source, spec, out) for source, out in chunk]
+
+
+def _attempt(source: Any, spec: ImageInput | TextInput, out: Any) -> Prepared | InputError:
     try:
-        return prepare(source, spec)
+        return prepare(source, spec, out)
     except InputError as error:
         error.source = source
         return error
+
+
+def _rows(spec: ImageInput, batch: int) -> Iterator[Any]:
+    """The places of pictures in batches of `batch`, one array after the other; None where they get arrays of their own.
+
+    A source that fails leaves its place empty, and what follows stays where it would be.
+    """
+    if not spec.size or not batch:
+        yield from repeat(None)
+        return
+    shape = (*spec.size, spec.depth)
+    most = max(1, LARGEST // int(np.prod(shape) * np.dtype(spec.dtype).itemsize))
+    while True:
+        yield from np.empty((min(batch, most), *shape), spec.dtype)
 
 
 def _processors() -> int:
@@ -197,7 +239,10 @@ def _resized(decoded: Decoded, window: tuple[float, float, float, float], spec: 
     fitted = (round(seen[0] / right * width) or 1, round(seen[1] / bottom * height) or 1)
     if spec.resize != "pad":
         fitted = (width, height)
-    found = image.resize(fitted, Image.Resampling[spec.interpolation.upper()], box)
+    if (box[2] - box[0], box[3] - box[1]) == fitted and all(float(edge).is_integer() for edge in box):
+        found = image.crop(box)  # of the right size already: resampling would give the same pixels, slower
+    else:
+        found = image.resize(fitted, Image.Resampling[spec.interpolation.upper()], box)
     if fitted == (width, height):
         return found
     canvas = Image.new("RGB", (width, height))
@@ -205,22 +250,25 @@ def _resized(decoded: Decoded, window: tuple[float, float, float, float], spec: 
     return canvas
 
 
-def _values(image: Image.Image, spec: ImageInput) -> Any:
-    """Pixels in the dtype, channels and range of `spec`, [h, w, c]."""
+def _values(image: Image.Image, spec: ImageInput, out: Any) -> Any:
+    """Pixels in the dtype, channels and range of `spec`, [h, w, c], in `out` where that is given."""
     if spec.channels == "grey":
         image = image.convert("L")
     pixels = np.asarray(image)
     pixels = pixels.reshape(image.height, image.width, spec.depth)
     if spec.channels == "bgr":
         pixels = pixels[..., ::-1]
+    values = np.empty(pixels.shape, spec.dtype) if out is None else out
     if spec.dtype == "uint8":
-        return np.array(pixels, order="C")  # PIL's own is read-only
+        values[...] = pixels
+        return values
     factor, offset = _linear(spec)
     # Over whole rows: NumPy is six times slower at three values at a time.
-    rows = np.multiply(pixels.reshape(image.height, -1), np.tile(factor, image.width), dtype=np.float32)
+    rows = values.reshape(image.height, -1)
+    np.multiply(pixels.reshape(rows.shape), np.tile(factor, image.width), out=rows, dtype=np.float32)
     if offset.any():
         rows += np.tile(offset, image.width)
-    return rows.reshape(pixels.shape)
+    return values
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo import weights as weights_store
 from zoo.backbone import load_backbone
-from zoo.batches import groups, is_many, stack
+from zoo.batches import Answered, groups, is_many, run_by_length, run_groups
 from zoo.dataset import Dataset, DatasetOptions, Example, as_dataset, open_dataset
 from zoo.errors import DatasetError, InputError, NotFittedError, OptionError, PairError
 from zoo.evaluation import Evaluation
@@ -195,17 +195,24 @@ class Model:
             )
         return dataset
 
-    def outputs(
-        self, sources: Iterable[Any], output: str, batch_size: int
-    ) -> Generator[tuple[list[Prepared | InputError], dict[str, Array]], None, None]:
-        """Batches of prepared sources, the unreadable ones exceptions, with the outputs for the readable ones."""
+    def outputs(self, sources: Iterable[Any], output: str, batch_size: int) -> Generator[Answered, None, None]:
+        """Batches of prepared sources, the unreadable ones exceptions, with the outputs for the readable ones.
+
+        Batches are prepared while others run, several of which a runtime may have under way; what comes out is in the
+        order of `sources`, which may be endless. Closing it ends all that.
+        """
         if batch_size < 1:
             raise OptionError(f"batch_size={batch_size!r} is too small; it is at least 1")
         run = self.compiled(output)
-        with closing(prepare_all(sources, self.spec.input)) as prepared:
-            for group in groups(prepared, self.spec.input.batch or batch_size):
-                values = [item.value for item in group if isinstance(item, Prepared)]
-                yield group, run(stack(values, self.spec.input.kind)) if values else {}
+        spec = self.spec.input
+        most = spec.batch or batch_size
+        # An output of a stated width is a row for each text; only then may texts run in another order.
+        by_length = spec.kind == "text" and self.spec.outputs[output].width is not None
+        with closing(prepare_all(sources, spec, batch=most)) as prepared:
+            if by_length:
+                yield from run_by_length(run, prepared, most)
+            else:
+                yield from run_groups(run, groups(prepared, most), spec.kind)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write facts and weights into a folder that `zoo.load` reads, here or on another machine; atomic.

@@ -109,7 +109,7 @@ def test_plugins_lists_what_each_brings_and_what_failed(tmp_path):
 
 
 def test_doctor_finds_no_fault_here_and_names_one_there():
-    done = zoo("doctor", "--json")
+    done = zoo("doctor", "--json", ZOO_CATALOG="")
     findings = json.loads(done.stdout)
     assert [finding for finding in findings if finding["state"] == "fault"] == []
     assert done.returncode == 0
@@ -117,6 +117,30 @@ def test_doctor_finds_no_fault_here_and_names_one_there():
     wrong = zoo("doctor", KERAS_BACKEND="torch")
     assert wrong.returncode == 1
     assert "unset it" in wrong.stdout
+
+
+def test_doctor_finds_the_fault_in_a_user_s_own_places(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "mine.toml").write_text(
+        """
+        [[backbone]]
+        name = "mine"
+        input = { kind = "image", size = [8, 8] }
+        outputs.logit = { width = 2, weights = { path = "$NOT_SET_ANYWHERE/model" } }
+        """
+    )
+    done = zoo(
+        "doctor",
+        "--json",
+        ZOO_CACHE=str(tmp_path / "file"),
+        ZOO_MIRROR=str(tmp_path / "nowhere"),
+        ZOO_CATALOG=str(tmp_path / "mine.toml"),
+    )
+    faults = {(row["what"], row["detail"]) for row in json.loads(done.stdout) if row["state"] == "fault"}
+    told = " / ".join(sorted(f"{what}: {detail}" for what, detail in faults))
+    assert done.returncode == 1
+    for part in ("is no folder", "there is no folder", "offers 'logit', which no task uses", "'NOT_SET_ANYWHERE'"):
+        assert part in told
 
 
 def test_predict_takes_the_pictures_of_a_folder_and_tells_what_it_leaves_out(tmp_path):

@@ -123,12 +123,21 @@ def test_a_module_without_call_and_signatures_is_told(tmp_path):
         compiled(tmp_path)
 
 
-def test_an_input_that_the_module_does_not_take_is_told(exported):
+@pytest.mark.parametrize("signature", [None, "serving_default"])
+def test_an_input_that_the_module_does_not_take_is_told_with_the_one_it_takes(exported, tmp_path, signature):
+    folder = exported[0]
+    if signature:
+        network = Network()
+        signed = tf.function(network.plain, input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32)])
+        folder = tmp_path / "signed"
+        tf.saved_model.save(network, str(folder), signatures=signed)
     other = BackboneSpec(
-        name="b", input={"kind": "image", "size": [16, 16]}, outputs={"logits": {"width": 5, "weights": {}}}
+        name="b",
+        input={"kind": "image", "size": [16, 16]},
+        outputs={"logits": {"width": 5, "signature": signature, "weights": {}}},
     )
-    with pytest.raises(BackboneError, match="does not take what the spec's input describes"):
-        get_runtime("tf").compile(load_backbone(other, "logits", {"weights": exported[0]}))
+    with pytest.raises(BackboneError, match=r"does not take float32 \[n, 16, 16, 3\].* takes float32 \[n, 8, 8, 3\]"):
+        get_runtime("tf").compile(load_backbone(other, "logits", {"weights": folder}))
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,12 @@ def test_without_a_network_an_unprepared_dataset_is_told_at_once(monkeypatch, tm
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
     with pytest.raises(DatasetError, match=r"not prepared in .* ZOO_OFFLINE forbids"):
         opened("mnist")
+
+
+def test_a_network_that_cannot_be_reached_is_told_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr("zoo_datasets.tfds.HOME", "no-such-host.invalid")
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "ZOO_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(DatasetError, match=r"must be downloaded first, and the network can't be reached"):
+        opened("mnist")

@@ -58,7 +58,8 @@ def freeze(backbone: Backbone, *, batch: int | None = None) -> Graph:
     backbone.load()
     signature = input_signature(backbone, batch)
     try:
-        concrete = tf.function(backbone.forward).get_concrete_function(signature)
+        # Without autograph, which puts the error of a module that does not fit into a page of its own words.
+        concrete = tf.function(backbone.forward, autograph=False).get_concrete_function(signature)
         function = convert_variables_to_constants_v2(concrete)
     except ZooError:
         raise

@@ -6,6 +6,7 @@ import hashlib
 import io
 import itertools
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
@@ -18,6 +19,7 @@ from zoo.labels import LabelSpace, known_spaces, label_space
 from zoo.progress import visible
 from zoo.weights import offline
 
+HOME = "storage.googleapis.com"  # of TensorFlow Datasets
 PAIR = ("sentence1", "sentence2")
 
 
@@ -93,6 +95,7 @@ def open_tfds(path: str, options: DatasetOptions) -> TensorFlowDataset:
                 raise DatasetError(
                     f"it is not prepared in {str(builder.data_dir)!r}, and ZOO_OFFLINE forbids to fetch it"
                 )
+            _require_network()
             with redirect_stdout(sys.stderr):  # what it tells of its progress is no answer of ours
                 builder.download_and_prepare()
         splits = list(builder.info.splits)
@@ -102,6 +105,18 @@ def open_tfds(path: str, options: DatasetOptions) -> TensorFlowDataset:
         told = " ".join(str(error).split())[:400]
         raise DatasetError(f"tfds: {path!r} (split {options.split!r}) can't be opened: {told}") from error
     return TensorFlowDataset(builder, split, options)
+
+
+def _require_network() -> None:
+    """Say at once that there is no network: the downloader would try each file again for minutes."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return  # a proxy looks names up, we can't
+    try:
+        socket.getaddrinfo(HOME, 443)
+    except OSError as error:
+        raise DatasetError(
+            f"it must be downloaded first, and the network can't be reached ({HOME!r}: {error.strerror})"
+        ) from error
 
 
 def _objects(objects: Mapping[str, Any], size: tuple[int, int], number: int) -> Objects:

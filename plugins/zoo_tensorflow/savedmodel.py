@@ -173,9 +173,10 @@ def _callable(module: Any, signature: str | None, backbone: str, folder: Path) -
     inputs = list(function.structured_input_signature[1])
 
     def run(batch: Any, training: bool) -> Any:
-        if isinstance(batch, Mapping):
-            return function(**batch)
-        return function(**{inputs[0]: batch})
+        try:
+            return function(**(batch if isinstance(batch, Mapping) else {inputs[0]: batch}))
+        except (TypeError, ValueError) as error:
+            raise _refused(backbone, folder, batch, function, error) from error
 
     return run
 
@@ -196,10 +197,36 @@ def _call_form(module: Any, backbone: str, folder: Path) -> Callable[..., Any]:
                 continue
             chosen[:] = [form]
             return result
-        told = " ".join(str(refusals[-1]).split())[:400]
-        raise BackboneError(
-            f"backbone {backbone!r}: the module in {str(folder)!r} does not take what the spec's input describes: "
-            f"{told}"
-        ) from refusals[-1]
+        raise _refused(backbone, folder, batch, module.__call__, refusals[-1]) from refusals[-1]
 
     return run
+
+
+def _refused(backbone: str, folder: Path, batch: Any, function: Any, error: Exception) -> BackboneError:
+    takes = _forms(function)
+    told = f"it takes {takes}" if takes else " ".join(str(error).split())[:400]
+    return BackboneError(
+        f"backbone {backbone!r}: the module in {str(folder)!r} does not take {_form(batch)}, which the spec's input "
+        f"describes: {told}; correct the input in its row, or give weights that fit"
+    )
+
+
+def _forms(function: Any) -> str:
+    """What a restored function was traced for, in words; empty where it does not say."""
+    from zoo.framework import tf
+
+    found = []
+    for concrete in getattr(function, "concrete_functions", [function]):
+        given = tf.nest.flatten(getattr(concrete, "structured_input_signature", ()))
+        found += [_form(part) for part in given if isinstance(part, tf.TensorSpec) and part.dtype != tf.bool][:1]
+    return " or ".join(dict.fromkeys(found))
+
+
+def _form(tensor: Any) -> str:
+    """A tensor's dtype and shape: `float32 [n, 224, 224, 3]`."""
+    if isinstance(tensor, Mapping):
+        return "the preprocessor's " + ", ".join(f"{name}: {_form(part)}" for name, part in tensor.items())
+    if tensor.shape.rank is None:
+        return f"{tensor.dtype.name} of any shape"
+    sides = ["n" if side is None else str(side) for side in tensor.shape]
+    return f"{tensor.dtype.name} [{', '.join(sides)}]"

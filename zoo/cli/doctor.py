@@ -16,6 +16,7 @@ import click
 from zoo.catalog import user_catalogs
 from zoo.cli import zoo
 from zoo.errors import ZooError
+from zoo.pairs import find_pair
 from zoo.plugins import installed
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-hub", "tensorflow-datasets", "tensorflow-text", "numpy", "setuptools")
@@ -104,17 +105,47 @@ def _plugins() -> Iterator[Finding]:
     for catalog in user_catalogs():
         if str(catalog) not in failed:
             yield Finding("ok", "catalogue", str(catalog))
+            yield from _rows(str(catalog))
+
+
+def _rows(catalog: str) -> Iterator[Finding]:
+    """What is wrong with the rows of a user's own catalogue, though each is valid by itself."""
+    from zoo.weights import fetch
+
+    plugins = installed()
+    known = sorted({output for task in plugins.tasks for output in (*task.ready, *task.trainable)})
+    for spec in plugins.backbones:
+        if plugins.backbones.owner(spec.name) != catalog:
+            continue
+        if not any(find_pair(task, spec) for task in plugins.tasks):
+            offers = ", ".join(map(repr, spec.outputs))
+            detail = f"offers {offers}, which no task uses for {spec.input.kind}; tasks use {', '.join(known)}"
+            yield Finding("fault", f"backbone {spec.name}", detail)
+        for output, facts in spec.outputs.items():
+            if not facts.weights.path:
+                continue
+            try:
+                fetch(facts.weights, wanted_by=f"output {output!r}")
+            except ZooError as error:
+                yield Finding("fault", f"backbone {spec.name}", str(error))
 
 
 def _cache() -> Iterator[Finding]:
     from zoo.weights import cache_folder
 
     folder = cache_folder()
+    if folder.exists() and not folder.is_dir():
+        yield Finding("fault", "cache", f"{str(folder)!r} is no folder: set ZOO_CACHE to one")
+        return
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free / 2**30
     state: Literal["ok", "fault"] = "ok" if os.access(there, os.W_OK) else "fault"
     writable = "" if state == "ok" else ", not writable: set ZOO_CACHE to another folder"
     yield Finding(state, "cache", f"{folder}, {free:.1f} GiB free{writable}")
-    for variable in ("ZOO_MIRROR", "ZOO_OFFLINE"):
-        if os.environ.get(variable):
-            yield Finding("ok", variable, os.environ[variable])
+    mirror = os.environ.get("ZOO_MIRROR", "")
+    if mirror and not mirror.startswith(("http://", "https://")) and not os.path.isdir(os.path.expanduser(mirror)):
+        yield Finding("fault", "ZOO_MIRROR", f"there is no folder {mirror!r}; correct it, or unset it")
+    elif mirror:
+        yield Finding("ok", "ZOO_MIRROR", mirror)
+    if os.environ.get("ZOO_OFFLINE"):
+        yield Finding("ok", "ZOO_OFFLINE", os.environ["ZOO_OFFLINE"])

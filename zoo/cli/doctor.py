@@ -35,7 +35,7 @@ class Finding:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def doctor_command(as_json: bool) -> None:
     """Check versions, devices, plugins, catalogues and the cache; exit code 1 if something will not work."""
-    findings = [*_versions(), *_keras(), *_devices(), *_plugins(), *_cache()]
+    findings = [*_versions(), *_keras(), *_devices(), *_plugins(), *_cache(), *_sources()]
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -142,6 +142,9 @@ def _cache() -> Iterator[Finding]:
     state: Literal["ok", "fault"] = "ok" if os.access(there, os.W_OK) else "fault"
     writable = "" if state == "ok" else ", not writable: set ZOO_CACHE to another folder"
     yield Finding(state, "cache", f"{folder}, {free:.1f} GiB free{writable}")
+
+
+def _sources() -> Iterator[Finding]:
     mirror = os.environ.get("ZOO_MIRROR", "")
     if mirror and not mirror.startswith(("http://", "https://")) and not os.path.isdir(os.path.expanduser(mirror)):
         yield Finding("fault", "ZOO_MIRROR", f"there is no folder {mirror!r}; correct it, or unset it")

@@ -15,7 +15,7 @@ LAYERS = [
     {"registry", "pairs", "hookspecs", "catalog", "archives", "cache", "disk", "download", "kaggle", "pictures"},
     {"plugins", "weights", "sources", "inputs"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved"},
-    {"model", "search", "conversion", "graph"},
+    {"model", "search", "conversion", "graph", "parts", "split"},
     {"compose"},
     {"__init__"},
     {"cli", "testing", "__main__"},

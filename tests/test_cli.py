@@ -176,3 +176,9 @@ def test_a_folder_that_holds_no_saved_model_is_told(tmp_path):
 
 def test_an_unknown_runtime_names_the_listing_that_has_them():
     assert "zoo list --runtimes" in zoo("predict", "classification/tiny_cnn_s", "x.png", "--runtime", "tg").stderr
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m zoo show tiny_cnn_s | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

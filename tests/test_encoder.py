@@ -60,3 +60,9 @@ def test_evaluation_of_pairs_correlates_their_cosines(encoder):
     found = encoder.evaluate(InMemory(examples, "text", "similarity"), batch_size=3)
     assert found.n == 4
     assert found["spearman"] == pytest.approx(1.0)
+
+
+def test_a_correlation_without_meaning_is_left_out_and_told(encoder):
+    found = encoder.evaluate(InMemory([Example("one", ("a", "b"), 1.0)], "text", "similarity"))
+    assert found.metrics == {}
+    assert found.notes == ("1 pairs without two different scores: a correlation has no meaning",)

@@ -7,7 +7,16 @@ from PIL import Image
 
 import zoo
 from zoo.dataset import Example, InMemory
-from zoo.errors import DatasetError, InputError, LabelError, NotFittedError, OptionError, PairError, WeightsError
+from zoo.errors import (
+    DatasetError,
+    InputError,
+    LabelError,
+    NotFittedError,
+    OptionError,
+    PairError,
+    WeightsError,
+    ZooWarning,
+)
 
 LABELS = ("red", "green", "blue")
 
@@ -220,6 +229,29 @@ def test_what_failed_knows_its_input(model, tmp_path):
     assert right.label == "red"
     assert failed.input == str(absent)
     assert failed.to_json()["input"] == str(absent)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_leaves_nothing_is_told(model, limit):
+    with pytest.raises(OptionError, match=f"limit={limit} leaves nothing"):
+        model.evaluate(([painted("red")], [0]), limit=limit)
+
+
+def test_a_model_that_gives_probabilities_in_place_of_logits_is_noticed(tmp_path):
+    class Shares(Colours):
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32)])
+        def __call__(self, images):
+            return tf.nn.softmax(super().__call__(images))
+
+    tf.saved_model.save(Shares(), str(tmp_path))
+    logits = {"labels": LABELS, "weights": {"path": str(tmp_path)}}
+    facts = {"name": "shares", "input": {"kind": "image", "size": [8, 8], "resize": "stretch"}}
+    with pytest.warns(ZooWarning, match="write activation = 'softmax'"):
+        twice = zoo.get("classification", zoo.BackboneSpec(**facts, outputs={"logits": logits})).predict(painted("red"))
+    once = zoo.get(
+        "classification", zoo.BackboneSpec(**facts, outputs={"logits": logits | {"activation": "softmax"}})
+    ).predict(painted("red"))
+    assert once.score > 0.99 > twice.score
 
 
 def test_a_target_outside_the_label_space_is_never_a_silent_zero(model):

@@ -28,6 +28,10 @@ class ZooError(Exception):
     """The base of all errors of the zoo."""
 
 
+class ZooWarning(UserWarning):
+    """Something that is probably wrong, and that the zoo goes on with."""
+
+
 class UnknownNameError(ZooError, LookupError):
     """A name that no plugin registered."""
 

@@ -149,6 +149,8 @@ class Model:
         Raises LabelError where the label spaces can't meet, DatasetError where nothing could be read.
         """
         self._require_ready()
+        if limit is not None and limit < 1:
+            raise OptionError(f"limit={limit!r} leaves nothing to measure; it is at least 1, or None for all")
         dataset = self.dataset(
             data, limit, split=split, input_column=input_column, label_column=label_column, labels=labels
         )
@@ -169,9 +171,10 @@ class Model:
         if n == 0:
             why = f"; the first: {failed[0].error}" if failed else ""
             raise DatasetError(f"no example of {dataset.name!r} could be read ({len(failed)} failed){why}")
+        scores = metric.result()
         part = f"{total:,} of {len(dataset):,} examples, {dataset.choice}" if total < len(dataset) else ""
         notes = tuple(note for note in (part, dataset.note, getattr(metric, "note", "")) if note)
-        return Evaluation(self.name, dataset.name, n, metric.result(), tuple(failed), notes)
+        return Evaluation(self.name, dataset.name, n, scores, tuple(failed), notes)
 
     def dataset(
         self, data: Any, limit: int | None = None, labels: str | Sequence[str] | None = None, **options: str | None

@@ -30,6 +30,7 @@ SIDEWAYS = (5, 6, 7, 8)
 PIL_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 # What a file that holds a picture ends with: other files in a folder are no pictures, and no failures.
 ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+_ROUNDING = 1e-6  # by which floats may lie outside of their range
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF, ..."
 
 
@@ -48,10 +49,10 @@ class Decoded(NamedTuple):
 def picture(source: Any) -> Image.Image:
     """An upright 8-bit RGB picture of a path, encoded bytes, a PIL image or an array; raises InputError.
 
-    Arrays, and what turns into one (a tensor), are [h, w], [h, w, 1], [h, w, 3] or [h, w, 4], uint8 0..255 or float
-    0..1. Transparency is laid on white; of an animation the first frame is taken; 16 bits are scaled to 8. Pictures
-    with pixels of 32 bits state no range: the smallest of 0..1 (float only), 0..255 and 0..65535 that holds them is
-    taken.
+    Arrays, and what turns into one (a tensor), are [h, w], [h, w, 1], [h, w, 3] or [h, w, 4]. Transparency is laid on
+    white; of an animation the first frame is taken; 16 bits are scaled to 8. Floats and whole numbers of more than 16
+    bits, in a picture or an array, state no range: the smallest of 0..1 (floats only), 0..255 and 0..65535 that holds
+    them is taken.
     """
     return decode(source).image
 
@@ -169,13 +170,18 @@ def _rgb(image: Image.Image, what: str) -> Image.Image:
 
 def _scaled(image: Image.Image, what: str) -> Image.Image:
     """Grey of 16 or 32 bits as 8 bits; PIL's own conversion clips at 255."""
-    values = np.asarray(image, np.float32)
-    low, high = float(values.min()), float(values.max())
     whites = {"I": (255, 65535), "F": (1, 255, 65535)}.get(image.mode, (65535,))
-    white = next((white for white in whites if low >= 0 and high <= white), None)
-    if white is None:
-        raise InputError(f"{what} has pixels from {low:g} to {high:g}; scale them to 0..255 or 0..65535")
-    return Image.fromarray((values * np.float32(255 / white) + np.float32(0.5)).astype(np.uint8))
+    return Image.fromarray(_eight_bits(np.asarray(image, np.float32), whites, what))
+
+
+def _eight_bits(values: np.ndarray[Any, Any], whites: tuple[int, ...], what: str) -> np.ndarray[Any, Any]:
+    """float32 `values` as uint8, white being the smallest of `whites` that holds them."""
+    low, high = float(values.min()), float(values.max())
+    white = next((white for white in whites if low >= -_ROUNDING and high <= white + _ROUNDING), None)
+    if white is None:  # not a number is in no range either
+        ranges = " or ".join(f"0..{white}" for white in whites)
+        raise InputError(f"{what} has pixels from {low:g} to {high:g}; scale them to {ranges}")
+    return (values.clip(0, white) * np.float32(255 / white) + np.float32(0.5)).astype(np.uint8)
 
 
 def _from_array(source: Any, what: str) -> Image.Image:
@@ -184,16 +190,10 @@ def _from_array(source: Any, what: str) -> Image.Image:
     array = np.asarray(source)
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,), (4,)) or 0 in array.shape:
         raise InputError(f"{what} is no picture; give [h, w], [h, w, 1], [h, w, 3] or [h, w, 4], none of them 0")
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            raise InputError(f"{what} holds values that are not finite; give float in 0..1 or uint8 in 0..255")
-        low, high = float(array.min()), float(array.max())
-        if low < -1e-6 or high > 1 + 1e-6:
-            raise InputError(
-                f"a picture of floats ranges over 0..1, {what} over {low:g}..{high:g}; "
-                f"scale it to 0..1 (divide by 255?), or give uint8 in 0..255"
-            )
-        array = (array.clip(0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-    elif array.dtype != np.uint8:
-        raise InputError(f"{what} and dtype {array.dtype} is no picture; give uint8 in 0..255 or float in 0..1")
+    if array.dtype != np.uint8:
+        whites = {"f": (1, 255, 65535), "i": (255, 65535), "u": (255, 65535), "b": (1,)}.get(array.dtype.kind)
+        if whites is None:
+            raise InputError(f"{what} and dtype {array.dtype} is no picture; give uint8 in 0..255 or float in 0..1")
+        whites = (65535,) if array.dtype == np.uint16 else whites
+        array = _eight_bits(array.astype(np.float32), whites, what)
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array))

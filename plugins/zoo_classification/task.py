@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
 from zoo import Dataset, Example, Metric, OutputSpec, Prediction, Score, Task
-from zoo.errors import LabelError
+from zoo.errors import LabelError, ZooWarning
 from zoo.inputs import Prepared
 from zoo.labels import LabelSpace, read_indices, translate
 from zoo.metrics import mean, proportion
 
+DOUBTFUL = (
+    "the 'logits' look like probabilities (none is below 0, and each row sums to 1): if the module ends in a softmax, "
+    "write activation = 'softmax' into its row; without it softmax is applied a second time, and scores come out low"
+)
 
-@dataclass(frozen=True, eq=False)  # arrays have no one truth to compare by
+
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no one truth to compare by
 class Classification(Prediction):
     """The scores of all classes. scores: float32 [classes], probabilities in column order of the model."""
 
     scores: np.ndarray
-    labels: LabelSpace = field(repr=False)
+    labels: LabelSpace
 
     @property
     def index(self) -> int:
@@ -44,6 +50,9 @@ class Classification(Prediction):
 
     def __str__(self) -> str:
         return f"{self.label} ({self.score:.2%})"
+
+    def __repr__(self) -> str:
+        return f"Classification({str(self)!r})"
 
     def to_json(self) -> dict[str, Any]:
         """The best class and the five best."""
@@ -71,6 +80,8 @@ class ClassificationTask(Task):
                 f"the module gives {width} scores, but its label space {labels.name!r} has {len(labels)} classes; "
                 f"state the right one in 'labels' (1001 wide means 'imagenet-1001', 1000 'imagenet-1000')"
             )
+        if facts.activation == "none" and width > 1 and _look_like_probabilities(logits):
+            warnings.warn(DOUBTFUL, ZooWarning, stacklevel=2)
         turn = {"none": lambda z: softmax(z, axis=-1), "softmax": lambda p: p, "sigmoid": lambda p: p}
         return [Classification(row, labels) for row in turn[facts.activation](logits)]
 
@@ -102,7 +113,7 @@ class ClassificationMetric(Metric):
         self.classes = len(scores)
         self.first += rank == 1
         self.fifth += rank <= 5
-        loss = -float(np.log(max(float(scores[target]), 1e-15)))
+        loss = max(0.0, -float(np.log(max(float(scores[target]), 1e-15))))
         self.loss += loss
         self.squares += loss * loss
 
@@ -111,7 +122,9 @@ class ClassificationMetric(Metric):
         scores = {"top1": proportion(self.first, self.n)}
         if self.classes > 5:
             scores["top5"] = proportion(self.fifth, self.n)
-        return scores | {"log_loss": mean(self.loss, self.squares, self.n)}
+        loss = mean(self.loss, self.squares, self.n)
+        low = None if loss.low is None else max(0.0, loss.low)  # it can't be negative
+        return scores | {"log_loss": replace(loss, low=low)}
 
     def _target(self, target: int, labels: LabelSpace) -> int:
         if target not in self._map:
@@ -120,6 +133,10 @@ class ClassificationMetric(Metric):
             mapped, self.note = read_indices([target], labels)
             self._map |= mapped
         return self._map[target]
+
+
+def _look_like_probabilities(logits: np.ndarray) -> bool:
+    return bool(len(logits) and logits.min() >= 0 and np.allclose(logits.sum(axis=-1), 1, atol=1e-3))
 
 
 def _best(scores: np.ndarray, k: int) -> np.ndarray:

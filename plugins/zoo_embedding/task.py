@@ -75,6 +75,8 @@ class EmbeddingTask(Task):
 class SimilarityMetric(Metric):
     """spearman and pearson: correlation of the pairs' cosines with their scores; needs two different scores."""
 
+    note = ""
+
     def __init__(self) -> None:
         self._found: list[float] = []
         self._wanted: list[float] = []
@@ -89,6 +91,7 @@ class SimilarityMetric(Metric):
         """The scores of all pairs counted so far; empty where a correlation has no meaning."""
         n = len(self._wanted)
         if n < 2 or len(set(self._wanted)) < 2 or len(set(self._found)) < 2:
+            self.note = f"{n} pairs without two different scores: a correlation has no meaning"
             return {}
         return {
             "spearman": correlation(float(spearmanr(self._found, self._wanted).statistic), n, ranks=True),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import click
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, ZooWarning
+
+_shown_by_python = warnings.showwarning
 
 
 class Commands(click.Group):
@@ -58,6 +61,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command line; an error of the zoo is one line on stderr and exit code 1, wrong usage 2."""
     # TensorFlow's start-up chatter would stand between a person and the answer; TF's own variable still decides.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.showwarning = _show
     arguments = sys.argv[1:] if argv is None else argv
     try:
         sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False) or 0)
@@ -66,14 +70,22 @@ def main(argv: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except SystemExit as ended:
+        # Click turns a closed pipe into exit code 1: `zoo show NAME | head` asked for no more, and nothing is wrong.
+        sys.exit(0 if type(sys.stdout).__name__ == "_PacifyFlushWrapper" else ended.code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("zoo: interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:  # `zoo list | head` closed the pipe: nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a user never sees a bare traceback
         _fail(error, arguments)
+
+
+def _show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """A warning of the zoo's as a line for people, without the place in the code; others as Python shows them."""
+    if issubclass(category, ZooWarning):
+        click.echo(f"zoo: {message}", err=True)
+    else:
+        _shown_by_python(message, category, *where, **more)
 
 
 def _fail(error: Exception, arguments: list[str]) -> None:

@@ -9,10 +9,11 @@ from scipy.stats import binom
 from zoo.errors import NotFittedError, OptionError, PairError, UnknownNameError
 from zoo.plugins import Plugins
 from zoo.specs import BackboneSpec, DatasetSpec, OutputSpec, Published, TaskSpec, TextInput, WeightsSpec
+from zoo_bench.facts import Gpu, Interval, Latency, Machine, Measured, Memory, Rate
 from zoo_bench.fold import latency, rate
 from zoo_bench.job import Job
 from zoo_bench.published import compare, suspicions
-from zoo_bench.row import Gpu, Interval, Latency, Machine, Measured, Memory, Row, RowsError, append_row, read_rows
+from zoo_bench.row import Row, RowsError, append_row, read_rows
 from zoo_bench.selection import jobs, samples, select
 from zoo_bench.table import markdown, screen
 
@@ -32,7 +33,7 @@ def row(backbone: str, top1: float | None = None, speed: float | None = None, **
         "batch_size": 32,
         "metrics": {} if top1 is None else {"top1": Interval(value=top1, low=top1 - 0.01, high=top1 + 0.01, n=360)},
         "dataset": None if top1 is None else DIGITS,
-        "throughput": None if speed is None else Interval(value=speed, low=speed * 0.9, high=speed * 1.1, n=9),
+        "throughput": None if speed is None else Rate(value=speed, low=speed * 0.9, high=speed * 1.1, n=9),
         "machine": HERE,
         "versions": {"zoo": "1.2.3"},
         "seed": 0,

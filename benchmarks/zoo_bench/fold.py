@@ -9,9 +9,10 @@ from typing import Any
 
 from zoo.specs import Published
 from zoo_bench import machine
+from zoo_bench.facts import Interval, Latency, Measured, Memory, Rate
 from zoo_bench.job import Job
 from zoo_bench.published import compare, suspicions
-from zoo_bench.row import Interval, Latency, Measured, Memory, Row
+from zoo_bench.row import Row
 
 SMALL = 1000
 
@@ -50,7 +51,7 @@ def failed(job: Job, error: str, started: float, duration: float) -> Row:
     return Row(**_common(job, started, duration), device=device, device_id=job.device, error=error)
 
 
-def rate(repeats: Sequence[tuple[int, float]]) -> Interval | None:
+def rate(repeats: Sequence[tuple[int, float]]) -> Rate | None:
     """The median of inputs per second over `repeats` of (inputs, seconds), with the interval of the median."""
     if not repeats:
         return None
@@ -59,7 +60,7 @@ def rate(repeats: Sequence[tuple[int, float]]) -> Interval | None:
     low, high = (rates[outer], rates[-1 - outer]) if outer is not None else (None, None)
     middle = len(rates) // 2
     median = rates[middle] if len(rates) % 2 else (rates[middle - 1] + rates[middle]) / 2
-    return Interval(value=median, low=low, high=high, n=len(rates))
+    return Rate(value=median, low=low, high=high, n=len(rates))
 
 
 def latency(durations: Sequence[float]) -> Latency | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import zoo
 from zoo.plugins import installed
-from zoo_bench.row import Gpu, Machine
+from zoo_bench.facts import Gpu, Machine
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-text")
 

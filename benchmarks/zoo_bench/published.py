@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from zoo.specs import Published
-from zoo_bench.row import Interval, Measured, PublishedFigure
+from zoo_bench.facts import Interval, Measured, PublishedFigure
 
 
 @dataclass(frozen=True)

@@ -8,137 +8,89 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from zoo.errors import ZooError
+from zoo_bench.facts import (
+    Check,
+    Clocks,
+    Compute,
+    Facts,
+    Interval,
+    Latency,
+    Machine,
+    Measured,
+    Memory,
+    PublishedFigure,
+    Rate,
+    Tried,
+)
 
-FORMAT = 1
+FORMAT = 2
 
 
 class RowsError(ZooError):
     """A file of rows that cannot be read or written."""
 
 
-class Facts(BaseModel):
-    """The common ground: frozen, and fields that a later version added are passed over."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Interval(Facts):
-    """A figure with its 95 % interval, None where unknown, and the number of observations behind it."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int
-
-
-class Latency(Facts):
-    """Percentiles over `n` calls, in seconds, by the nearest rank; None where there are too few calls for one."""
-
-    p50: float | None
-    p90: float | None
-    p99: float | None
-    n: int
-
-
-class Memory(Facts):
-    """Peak memory in bytes from before loading to the end of the speed measurements.
-
-    kind: "device", a GPU's memory as the framework counts it, or "resident", the process's own on a CPU, which holds
-        the framework, the weights and the prepared inputs, but of shared libraries only the pages that were touched.
-    before: the resident memory before loading, in bytes; None for a device.
-    """
-
-    peak: int
-    kind: str
-    before: int | None = None
-
-
-class Measured(Facts):
-    """The dataset behind the metrics. n: how many of its `size` examples count; unread: how many could not be read."""
-
-    name: str
-    split: str = ""
-    fingerprint: str
-    size: int
-    n: int
-    unread: int = 0
-
-
-class PublishedFigure(Facts):
-    """A published figure beside the measured one. difference: measured - published, None where not comparable.
-
-    why: what stands in the way of a comparison; empty where nothing does.
-    """
-
-    metric: str
-    dataset: str
-    split: str
-    value: float
-    source: str
-    difference: float | None = None
-    why: str = ""
-
-
-class Gpu(Facts):
-    """A graphics processor; memory in bytes."""
-
-    name: str
-    driver: str
-    memory: int
-
-
-class Machine(Facts):
-    """The machine; memory in bytes, cores those that this process may use."""
-
-    processor: str
-    cores: int
-    memory: int
-    gpus: tuple[Gpu, ...] = ()
-    system: str
-
-
 class Row(Facts):
     """One pair, measured or failed. Times are in seconds, memory and weights in bytes, rates in inputs per second.
 
-    device: the hardware by name; device_id: the runtime's word for it. precision, device, batch_size: what ran; where
-        nothing did, what was asked for, a device being None then unless one was named.
-    throughput: the network alone on prepared real inputs; end_to_end: from the inputs as `inputs` says ("files",
-        "bytes", "arrays", "texts") to predictions; both the median with the interval of the median.
+    Rows of format 1, of version 0.1.0, lack what came later: such fields have their defaults.
+
+    run: the run that it is from; order: its place in that run's shuffled order, from 1; beside: how many other pairs
+        may have run at the same time on the machine (`--jobs`).
+    asked: the settings of the job as they were asked for, batch_size "auto" among them; a resumed run looks for them.
+    runtime, precision, device_id, batch_size: what ran; where nothing did, what was asked for, a device being None then
+        unless one was named, a batch size None where it was to be searched for.
+    device: the hardware by name; device_id: the runtime's word for it.
+    batch_search: the steps of a search for the batch size; empty where the size was given.
+    throughput: offline, the network alone on prepared real inputs, as many batches under way as the runtime likes;
+        end_to_end: offline, from the inputs as `inputs` says ("files", "bytes", "arrays", "texts") to predictions.
+    latency: single stream, the network alone; latency_end_to_end: likewise from the inputs to a prediction.
     load: reading and compiling weights that the system has in its file cache; first_call: the first batch; warm_up: the
         calls after it that are not counted.
     weights: bytes of the files; digests: SHA-256 by role.
+    environment: the variables that frameworks listen to, as they were set.
     error: what went wrong, None when nothing did; a row with an error has no figures.
     """
 
     format: int = FORMAT
+    run: str | None = None
+    order: int | None = None
+    beside: int = 0
     task: str
     backbone: str
     output: str
+    asked: dict[str, Any] = Field(default_factory=dict)
     runtime: str
     precision: str
     device: str | None = None
     device_id: str | None = None
-    batch_size: int
-    metrics: dict[str, Interval] = {}
+    batch_size: int | None
+    batch_search: tuple[Tried, ...] = ()
+    metrics: dict[str, Interval] = Field(default_factory=dict)
     published: tuple[PublishedFigure, ...] = ()
     dataset: Measured | None = None
+    check: Check | None = None
     inputs: str | None = None
-    throughput: Interval | None = None
-    end_to_end: Interval | None = None
+    throughput: Rate | None = None
+    end_to_end: Rate | None = None
     latency: Latency | None = None
+    latency_end_to_end: Latency | None = None
     load: float | None = None
     first_call: float | None = None
     warm_up: float | None = None
     memory: Memory | None = None
     parameters: int | None = None
     weights: int | None = None
-    digests: dict[str, str] = {}
+    compute: Compute | None = None
+    clocks: Clocks | None = None
+    digests: dict[str, str] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     machine: Machine
     versions: dict[str, str]
+    environment: dict[str, str] = Field(default_factory=dict)
     seed: int
     time: str
     duration: float

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from zoo_bench.row import Interval, Latency, Row
+from zoo_bench.facts import Interval, Latency
+from zoo_bench.row import Row
 
 ABSENT = "-"
 DETAIL_METRICS = 2  # more would not fit a screen; the rows have all
@@ -104,7 +105,7 @@ def _settings(rows: Sequence[Row]) -> tuple[list[str], dict[str, Cell]]:
         "runtime": lambda row: row.runtime,
         "precision": lambda row: row.precision,
         "device": lambda row: row.device_id or ABSENT,
-        "batch": lambda row: str(row.batch_size),
+        "batch": lambda row: ABSENT if row.batch_size is None else str(row.batch_size),
     }
     values = {name: {cell(row) for row in rows} for name, cell in settings.items()}
     common = [f"{name} {next(iter(value))}" for name, value in values.items() if len(value) == 1 and value != {ABSENT}]

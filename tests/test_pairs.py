@@ -2,6 +2,7 @@
 
 import pytest
 
+import zoo
 from zoo.errors import PairError
 from zoo.pairs import all_pairs, find_pair, require_pair
 from zoo.specs import BackboneSpec, TaskSpec
@@ -48,3 +49,9 @@ def test_listing_and_requiring_follow_the_same_rule():
     expected = [(task.name, spec) for task in (CLASSIFICATION, DETECTION) for spec in specs if find_pair(task, spec)]
     assert listed == expected
     assert len(listed) == 3
+
+
+def test_a_pair_is_shown_in_one_line():
+    assert repr(zoo.list_pairs(task="classification", backbone="tiny_cnn_s")) == (
+        "[<zoo.Pair classification/tiny_cnn_s.digits (ready, logits)>]"
+    )

@@ -255,3 +255,10 @@ def test_a_jpeg_is_decoded_smaller_only_as_far_as_can_be_spared(size, form, orie
         assert found.size == (size[::-1] if orientation == 6 else size)
         assert found.image.size == tuple(-(-side // shrink) for side in found.size)
     assert decode(encoded(Image.new("RGB", size)), lambda width, height: 8).shrink == 1
+
+
+def test_postscript_is_no_picture_for_reading_it_would_run_it():
+    page = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(page, "EPS")
+    with pytest.raises(InputError, match="no picture that can be read"):
+        picture(page.getvalue())

@@ -154,6 +154,12 @@ def test_a_missing_file_is_named(module, broken, message):
         compiled(module)
 
 
+def test_a_missing_folder_of_variables_is_told(module):
+    shutil.rmtree(module / "variables")
+    with pytest.raises(BackboneError, match="has no files of variables"):
+        compiled(module)
+
+
 def test_truncated_variables_are_told(module):
     shard = module / "variables" / "variables.data-00000-of-00001"
     shard.write_bytes(shard.read_bytes()[:100])

@@ -10,7 +10,7 @@ from zoo.errors import PairError
 from zoo.specs import BackboneSpec, TaskSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # the specs would fill pages
 class Pair:
     """A task and a backbone that fit: `output` is what the backbone offers and the task uses.
 
@@ -26,6 +26,9 @@ class Pair:
     def name(self) -> str:
         """`TASK/BACKBONE`, the one word for a model everywhere."""
         return f"{self.task.name}/{self.backbone.name}"
+
+    def __repr__(self) -> str:
+        return f"<zoo.Pair {self.name} ({self.status}, {self.output})>"
 
     @property
     def ready(self) -> bool:

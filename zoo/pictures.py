@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -127,7 +128,7 @@ def _encoded(source: Any, what: str) -> bytes:
 
 
 def _read(data: bytes, what: str, spare: Callable[[int, int], float] | None) -> Decoded:
-    image = Image.open(io.BytesIO(data))
+    image = Image.open(io.BytesIO(data), formats=_formats())
     size = image.size
     if spare is None or image.format not in ("JPEG", "MPO"):
         return _upright(image, what)
@@ -136,6 +137,13 @@ def _read(data: bytes, what: str, spare: Callable[[int, int], float] | None) -> 
     if shrink > 1 and image.draft(None, (size[0] // shrink, size[1] // shrink)) is None:
         shrink = 1
     return _upright(image, what)._replace(shrink=shrink, size=size[::-1] if _orientation(image) in SIDEWAYS else size)
+
+
+@cache
+def _formats() -> list[str]:
+    """The formats that PIL reads by itself. EPS is none: PIL hands it to Ghostscript, which runs what it says."""
+    Image.init()
+    return [name for name in Image.OPEN if name != "EPS"]
 
 
 def _upright(image: Image.Image, what: str) -> Decoded:

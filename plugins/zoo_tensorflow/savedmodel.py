@@ -123,6 +123,8 @@ def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "Op type not registered" in text:
         return f"uses an op that is not there; if it is a text op, put 'tensorflow_text' in 'imports': {text[:200]}"
+    if "Failed to find any matching files" in text:
+        return "has no files of variables ('variables/variables.index' and 'variables.data-...'); fetch it again"
     if "Read less bytes" in text or "out of range" in text.lower():
         return f"has truncated variables; fetch it again: {text[:200]}"
     return f"can't be loaded ({type(error).__name__}): {text[:300]}"

@@ -15,7 +15,7 @@ from PIL import Image
 
 from zoo import Dataset, DatasetOptions, Example
 from zoo.labels import LabelSpace
-from zoo_tiny.samples import drawn, split_of
+from zoo_tiny.samples import drawn, note_of, split_of
 
 NAMES = tuple("0123456789")
 SIDE = 32  # pixels of a digit's picture
@@ -34,6 +34,7 @@ class Digits(Dataset):
 
     def __init__(self, folder: Path, split: str) -> None:
         self.split = split
+        self.note = note_of(split)
         self._files = sorted(folder.glob("*/*.png"), key=lambda file: file.name)
 
     def __len__(self) -> int:

@@ -12,6 +12,7 @@ from zoo.errors import DatasetError
 # Raise it when a picture, an annotation or a split changes: what an older version drew must not be read any more.
 VERSION = 1
 SPLITS = ("train", "test")
+TRAINED_ON = "the tiny networks were trained on this split: no figure of theirs on it means anything"
 
 
 def drawn(name: str, draw: Callable[[Path], None]) -> Path:
@@ -29,6 +30,11 @@ def drawn(name: str, draw: Callable[[Path], None]) -> Path:
         return found
     with entry.locked():
         return entry.path() or entry.write("zoo_tiny", deliver)
+
+
+def note_of(split: str) -> str:
+    """What a reader of a figure on `split` must know; empty for the held-out one, of which the spec tells."""
+    return TRAINED_ON if split == "train" else ""
 
 
 def split_of(dataset: str, path: str, options: DatasetOptions) -> str:

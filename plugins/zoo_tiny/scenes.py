@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from zoo import Dataset, DatasetOptions, Example, Objects
 from zoo.labels import LabelSpace
 from zoo_tiny.digits import NAMES, arrays
-from zoo_tiny.samples import drawn, split_of
+from zoo_tiny.samples import drawn, note_of, split_of
 
 COUNT = {"train": 256, "test": 160}
 SEED = {"train": 1, "test": 2}
@@ -44,6 +44,7 @@ class Scenes(Dataset):
 
     def __init__(self, folder: Path, split: str) -> None:
         self.split = split
+        self.note = note_of(split)
         content = json.loads((folder / ANNOTATION).read_text(encoding="utf-8"))
         self.labels = LabelSpace("scenes", {row["id"]: row["name"] for row in content["categories"]})
         found: dict[int, list[dict]] = {image["id"]: [] for image in content["images"]}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoo import Dataset, DatasetOptions, Example
 from zoo_tiny.paraphrases import pairs
-from zoo_tiny.samples import drawn, split_of
+from zoo_tiny.samples import drawn, note_of, split_of
 
 TEST = Path(__file__).parent / "data" / "sentences_test.tsv"
 TRAIN_COUNT, TRAIN_SEED = 20_000, 11
@@ -24,6 +24,7 @@ class Sentences(Dataset):
 
     def __init__(self, file: Path, split: str) -> None:
         self.split = split
+        self.note = note_of(split)
         rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
         self._examples = [
             Example(f"line {number}", (row[FIRST], row[SECOND]), float(row[SCORE]))

@@ -13,8 +13,8 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
     register(
         zoo.RuntimeSpec(
             name="litert",
-            help="LiteRT on a model converted once",
-            precisions=("fp32",),
+            help="LiteRT (TensorFlow Lite), converted once; int8: weights int8, dynamic range",
+            precisions=("fp32", "int8"),
             requires=("ai_edge_litert",),
             install="pip install 'tf-model-zoo[litert]'",
             loader="zoo_litert.runtime:LiteRtRuntime",

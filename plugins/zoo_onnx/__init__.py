@@ -13,8 +13,8 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
     register(
         zoo.RuntimeSpec(
             name="onnx",
-            help="ONNX Runtime on a model converted once",
-            precisions=("fp32",),
+            help="ONNX Runtime, converted once by tf2onnx; tf32 and fp16 on a GPU",
+            precisions=("fp32", "tf32", "fp16"),
             requires=("onnxruntime",),
             install="pip install 'tf-model-zoo[onnx]'",
             loader="zoo_onnx.runtime:OnnxRuntime",

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 # a <- b: a room may import rooms of its own layer's column or of layers above it, never below.
 LAYERS = [
-    {"errors", "specs", "metrics", "labels", "progress", "framework"},
+    {"agreement", "errors", "specs", "metrics", "labels", "progress", "framework", "where"},
     {"registry", "pairs", "hookspecs", "catalog", "archives", "cache", "disk", "download", "kaggle", "pictures"},
     {"plugins", "weights", "sources", "inputs"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved"},

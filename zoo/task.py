@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from zoo.agreement import Agreement, Outputs, vectors_agree
 from zoo.errors import InputError, OptionError
 from zoo.inputs import Prepared
 from zoo.labels import LabelSpace
@@ -99,6 +100,16 @@ class Task(ABC):
     def evaluation_options(self) -> dict[str, Any]:
         """The options under which the metric wants its predictions, where not the defaults."""
         return {}
+
+    def agreement(self, reference: Sequence[Outputs], candidate: Sequence[Outputs], facts: OutputSpec) -> Agreement:
+        """Whether a runtime's answers may stand for the reference's (`tf` at fp32), example by example.
+
+        reference, candidate: for each example the arrays of `Backbone.forward`, without the batch's axis; facts: what
+            the spec says of them. At least one example.
+        This one compares arrays as vectors; a task that reads more into an output of its own overrides it for that
+        output, and writes its tolerances down. What can't be compared is no agreement, and no error.
+        """
+        return vectors_agree(reference, candidate)
 
     def inputs(self, example: Example) -> tuple[Any, ...]:
         """The inputs of an example, each of which gets a prediction; a pair of sentences has two."""

@@ -11,10 +11,12 @@ import numpy as np
 from scipy.special import softmax
 
 from zoo import Dataset, Example, Metric, OutputSpec, Prediction, Score, Task
+from zoo.agreement import Agreement, Outputs
 from zoo.errors import LabelError, ZooWarning
 from zoo.inputs import Prepared
 from zoo.labels import LabelSpace, read_indices, translate
 from zoo.metrics import mean, proportion
+from zoo_classification.agreement import logits_agree
 
 DOUBTFUL = (
     "the 'logits' look like probabilities (none is below 0, and each row sums to 1): if the module ends in a softmax, "
@@ -88,6 +90,12 @@ class ClassificationTask(Task):
     def metric(self, dataset: Dataset, labels: LabelSpace | None) -> ClassificationMetric:
         """Top-1, top-5 and log loss of predictions in `labels` on `dataset`."""
         return ClassificationMetric(dataset, labels)
+
+    def agreement(self, reference: Sequence[Outputs], candidate: Sequence[Outputs], facts: OutputSpec) -> Agreement:
+        """Logits agree by their best class; features, as everywhere, by their cosine."""
+        if "logits" in reference[0]:
+            return logits_agree(reference, candidate, facts)
+        return super().agreement(reference, candidate, facts)
 
 
 class ClassificationMetric(Metric):

@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo import Dataset, OutputSpec, Prediction, Task
+from zoo.agreement import Agreement, Outputs
 from zoo.errors import OptionError
 from zoo.inputs import Prepared
 from zoo.labels import LabelSpace
+from zoo_detection.agreement import boxes_agree
 from zoo_detection.drawing import draw
 from zoo_detection.metric import CocoMetric
 
@@ -118,6 +120,10 @@ class Detection(Task):
     def metric(self, dataset: Dataset, labels: LabelSpace | None) -> CocoMetric:
         """COCO's twelve figures; raises LabelError where an annotated category is none of the model's."""
         return CocoMetric(dataset.labels, labels, annotated=getattr(dataset, "annotated", ()))
+
+    def agreement(self, reference: Sequence[Outputs], candidate: Sequence[Outputs], facts: OutputSpec) -> Agreement:
+        """Boxes agree object by object."""
+        return boxes_agree(reference, candidate)
 
 
 def _in_picture(boxes: np.ndarray, form: str, prepared: Prepared) -> np.ndarray:

@@ -17,7 +17,7 @@ from zoo.catalog import read_catalog, user_catalogs
 from zoo.errors import PluginError
 from zoo.hookspecs import hookimpl
 from zoo.registry import Registry
-from zoo.specs import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec
+from zoo.specs import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec, TextInput
 
 if TYPE_CHECKING:
     pass
@@ -38,7 +38,7 @@ class Plugins:
     """The registries, filled plugin by plugin. A plugin is in whole or out whole."""
 
     def __init__(self) -> None:
-        self.backbones: Registry[BackboneSpec] = Registry("backbone", "zoo list", self._failed_hint)
+        self.backbones: Registry[BackboneSpec] = Registry("backbone", "zoo list", self._failed_hint, self._preprocessor)
         self.tasks: Registry[TaskSpec] = Registry("task", "zoo list --tasks", self._failed_hint)
         self.runtimes: Registry[RuntimeSpec] = Registry("runtime", "zoo list --runtimes", self._failed_hint)
         self.datasets: Registry[DatasetSpec] = Registry("dataset", "zoo list --datasets", self._failed_hint)
@@ -96,6 +96,14 @@ class Plugins:
             collected[kind] = specs
         return collected
 
+    def _preprocessor(self, handle: str) -> str:
+        """What to say of a text preprocessor's handle: it is no backbone, but those that use it are."""
+        users = [spec.name for spec in self.backbones if _reads_through(spec, handle)]
+        if not users:
+            return ""
+        some = ", ".join(repr(name) for name in users[:3]) + (", ..." if len(users) > 3 else "")
+        return f"the text preprocessor of {len(users)} ({some}): name one of them, it runs its preprocessor by itself"
+
     def _failed_hint(self) -> str:
         if not self.failures:
             return ""
@@ -119,6 +127,20 @@ class _CatalogPlugin:
     def register_backbones(self, register: Callable[[BackboneSpec], None]) -> None:
         for spec in self._specs:
             register(spec)
+
+
+def _reads_through(spec: BackboneSpec, handle: str) -> bool:
+    """Whether `handle` is the preprocessor of `spec`, with or without its version or the address of its page."""
+    before = spec.input.preprocessor if isinstance(spec.input, TextInput) else None
+    asked = _bare_handle(handle)
+    return before is not None and any(
+        asked in (_bare_handle(known), _bare_handle(known).rpartition("/")[0]) for known in before.handles
+    )
+
+
+def _bare_handle(handle: str) -> str:
+    address = handle.strip("/").lower()
+    return address.removeprefix("https://tfhub.dev/").removeprefix("https://www.kaggle.com/models/")
 
 
 def _reject_unmarked_hooks(plugin: object, name: str) -> None:

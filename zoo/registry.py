@@ -20,12 +20,22 @@ T = TypeVar("T", bound=Named)
 
 
 class Registry(Generic[T]):
-    """Specs of one kind by name. `kind` ("backbone") and `listing` ("zoo list") serve the messages."""
+    """Specs of one kind by name. `kind` ("backbone") and `listing` ("zoo list") serve the messages.
 
-    def __init__(self, kind: str, listing: str, hint: Callable[[], str] = lambda: "") -> None:
+    hint: what to add where a name is unknown; known_as: what an unknown name is instead, "" where it is nothing.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        listing: str,
+        hint: Callable[[], str] = lambda: "",
+        known_as: Callable[[str], str] = lambda name: "",
+    ) -> None:
         self.kind = kind
         self.listing = listing
         self._hint = hint
+        self._known_as = known_as
         self._specs: dict[str, T] = {}
         self._canonical: dict[str, str] = {}
         self._owners: dict[str, str] = {}
@@ -68,6 +78,8 @@ class Registry(Generic[T]):
         return self._owners[self.get(name).name]
 
     def _unknown(self, name: object) -> str:
+        if isinstance(name, str) and (instead := self._known_as(name)):
+            return f"{name!r} is no {self.kind} but {instead}"
         near = difflib.get_close_matches(str(name).lower(), self._canonical, n=3, cutoff=0.6)
         # An alias and its full name are one answer, not two.
         near = list({self._canonical[match]: match for match in reversed(near)}.values())[::-1]

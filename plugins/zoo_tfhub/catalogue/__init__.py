@@ -1,0 +1,1 @@
+"""How the catalogue is made: `python -m zoo_tfhub.catalogue HUB_HANDLES.csv PUBLISHED_METRICS.csv`."""

@@ -1,88 +1,84 @@
-"""`zoo list`, `zoo show`, `zoo plugins`: what there is; nothing here imports a framework."""
+"""`zoo list`, `zoo plugins`: what there is; nothing here imports a framework."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import click
 
 from zoo.cli import zoo
 from zoo.pairs import find_pair
 from zoo.plugins import Plugins, installed
-from zoo.search import matches
+from zoo.search import FACTS, Selection, fact_of, select
 from zoo.specs import BackboneSpec, ImageInput
 
 
 @zoo.command("list")
 @click.argument("pattern", metavar="[GLOB]", required=False)
 @click.option("--task", help="Only backbones that fit this task.")
+@click.option(
+    "--where", metavar="CONDITION", help='Only backbones whose facts fit, e.g. "top1 >= 75 and params < 1e7".'
+)
+@click.option("--sort", metavar="FACT,...", help="Order by facts; -FACT is from high to low.")
 @click.option("--tasks", "what", flag_value="tasks", help="List the tasks.")
 @click.option("--datasets", "what", flag_value="datasets", help="List the datasets and their schemes.")
 @click.option("--runtimes", "what", flag_value="runtimes", help="List the runtimes.")
+@click.option("--facts", "what", flag_value="facts", help="List the facts that --where and --sort know.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def list_command(pattern: str | None, task: str | None, what: str | None, as_json: bool) -> None:
+def list_command(
+    pattern: str | None, task: str | None, where: str | None, sort: str | None, what: str | None, as_json: bool
+) -> None:
     """List the backbones whose name or alias fits GLOB, and the tasks that each is ready for.
 
-    A task in brackets needs a head that is fitted first.
+    A task in brackets needs a head that is fitted first. CONDITION compares facts (--facts lists them) with numbers
+    and quoted text, joined by and, or, not; published scores are in percent, and a number up to 1 beside one is a
+    fraction. A backbone of which a fact is not known does not fit, and is counted.
     """
     plugins = installed()
+    if what == "facts":
+        _print_table(("fact", "what"), list(FACTS.items()))
+        return
     if what:
         _print_specs(getattr(plugins, what), as_json)
         return
-    wanted = plugins.tasks.get(task) if task else None
-    specs = [
-        spec
-        for spec in plugins.backbones
-        if (wanted is None or find_pair(wanted, spec)) and (pattern is None or matches(spec, pattern))
-    ]
+    found = select(pattern, task=task, where=where, sort=sort)
     if as_json:
-        click.echo(json.dumps([spec.model_dump(mode="json") for spec in specs], indent=1))
-        return
-    rows = [(spec.name, _tasks(plugins, spec), _input(spec), spec.licence, _bare(spec)) for spec in specs]
-    _print_table(("backbone", "tasks", "input", "licence", "also called"), rows)
-    click.echo(f"{len(specs)} of {len(plugins.backbones)} backbones", err=True)
+        click.echo(json.dumps([spec.model_dump(mode="json") for spec in found.backbones], indent=1))
+    else:
+        facts = [fact for fact in found.facts if fact not in ("name", "licence", "tasks")]
+        rows = [
+            (
+                spec.name,
+                tasks_of(plugins, spec),
+                input_in_short(spec),
+                spec.licence,
+                *(_value(fact_of(spec, fact)) for fact in facts),
+                called(spec),
+            )
+            for spec in found.backbones
+        ]
+        _print_table(("backbone", "tasks", "input", "licence", *facts, "also called"), rows)
+    click.echo(f"{len(found.backbones)} of {len(plugins.backbones)} backbones{_left_out(found)}", err=True)
     _mention_failures(plugins)
 
 
-@zoo.command("show")
-@click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def show_command(name: str, as_json: bool) -> None:
-    """Show every fact about the backbone NAME (a name, alias or handle)."""
-    from zoo import weights
+def _left_out(found: Selection) -> str:
+    """What to say of those whose facts are not known."""
+    if not found.left_out:
+        return ""
+    lacking = ", ".join(f"{count} without {fact}" for fact, count in sorted(found.lacking.items()))
+    return f"; {found.left_out} left out for facts that nobody states ({lacking})"
 
-    plugins = installed()
-    spec = plugins.backbones.get(name)
-    if as_json:
-        click.echo(json.dumps(spec.model_dump(mode="json"), indent=1))
-        return
-    facts = [
-        ("name", spec.name),
-        ("also called", _bare(spec)),
-        ("plugin", plugins.backbones.owner(spec.name)),
-        ("family", spec.family),
-        ("licence", spec.licence or "not stated"),
-        ("source", spec.source),
-        ("tasks", _tasks(plugins, spec)),
-        ("input", _input_in_full(spec)),
-        ("needs", ", ".join(spec.imports)),
-    ]
-    for output, offer in spec.outputs.items():
-        labels = offer.labels if isinstance(offer.labels, str | None) else f"{len(offer.labels)} own labels"
-        about = [f"width {offer.width}" if offer.width else "", f"labels {labels}" if labels else ""]
-        about.append(f"boxes {offer.boxes}" if output == "boxes" else "")
-        facts.append((output, ", ".join(part for part in about if part)))
-        places = [place for place in (offer.weights.path, *offer.weights.handles) if place]
-        facts += [("  weights", place) for place in places]
-        facts.append(("  at hand", str(weights.at_hand(offer.weights) or "no")))
-    facts += [
-        ("published", f"{figure.metric} {figure.value:g} on {figure.dataset} {figure.split} ({figure.source})")
-        for figure in spec.published
-    ]
-    for key, value in facts:
-        if value:
-            click.echo(f"{key:<12} {value}")
+
+def _value(value: Any) -> str:
+    """A fact in a column; "-" where it is not known."""
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @zoo.command("plugins")
@@ -121,37 +117,26 @@ def _brings(plugins: Plugins, name: str) -> str:
     return ", ".join(counts) or "nothing"
 
 
-def _tasks(plugins: Plugins, spec: BackboneSpec) -> str:
+def tasks_of(plugins: Plugins, spec: BackboneSpec) -> str:
+    """The tasks that `spec` is ready for, in brackets those that need a head first."""
     pairs = [pair for task in plugins.tasks if (pair := find_pair(task, spec))]
     return ", ".join(pair.task.name if pair.ready else f"({pair.task.name})" for pair in pairs)
 
 
-def _input(spec: BackboneSpec) -> str:
+def input_in_short(spec: BackboneSpec) -> str:
+    """What the network reads, in a word or two."""
     if not isinstance(spec.input, ImageInput):
         return "text"
     return f"image {spec.input.size[0]}x{spec.input.size[1]}" if spec.input.size else "image, any size"
 
 
-def _input_in_full(spec: BackboneSpec) -> str:
-    if not isinstance(spec.input, ImageInput):
-        return "text" + (" through a preprocessor" if spec.input.preprocessor else "")
-    value = spec.input
-    scale = f"range {value.range[0]:g}..{value.range[1]:g}" if value.range else "range unstated by its publisher"
-    parts = [_input(spec), value.dtype, value.channels, scale]
-    parts += [f"mean {list(value.mean)}"] if value.mean else []
-    parts += [f"std {list(value.std)}"] if value.std else []
-    if value.size:
-        parts.append(
-            f"resize {value.resize}"
-            + (f" {value.crop:g}" if value.resize == "crop" else "")
-            + f" {value.interpolation}"
-        )
-    parts += [f"batch {value.batch} only"] if value.batch else []
-    return ", ".join(parts)
-
-
-def _bare(spec: BackboneSpec) -> str:
-    return ", ".join(alias for alias in spec.aliases if "/" not in alias)
+def called(spec: BackboneSpec) -> str:
+    """The aliases of `spec` that are no handles, each spelling once."""
+    spelled: dict[str, str] = {}
+    for alias in spec.aliases:
+        if "/" not in alias:
+            spelled.setdefault(alias.lower().replace("-", "_"), alias)
+    return ", ".join(spelled.values())
 
 
 def _print_specs(specs: Iterable[object], as_json: bool) -> None:

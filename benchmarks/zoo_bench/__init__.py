@@ -1,6 +1,6 @@
-"""The harness: measures pairs of task and backbone, and adds `zoo bench` and `zoo report`.
+"""The harness: measures pairs of task and backbone, and adds `zoo bench`, `zoo report` and `zoo compare`.
 
-Measure (`measure`, in a process per pair), fold (`fold`, raw timings into a `row`), print (`table`).
+Measure (`measure`, in a process per pair), fold (`fold`, raw timings into a `row`), print (`table`, `page`, `flat`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @zoo.hookimpl
 def register_commands(register: Callable[[click.Command], None]) -> None:
-    """`zoo bench` and `zoo report`."""
-    from zoo_bench.command import bench, report
+    """`zoo bench`, `zoo report` and `zoo compare`."""
+    from zoo_bench.command import bench
+    from zoo_bench.report import report
 
     register(bench)
     register(report)

@@ -1,9 +1,7 @@
-"""`zoo bench` measures pairs and prints the table; `zoo report` makes tables from rows that were measured before."""
+"""`zoo bench` measures pairs and prints the table."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo_bench.files import FILE, writable, write
+from zoo_bench.report import made
+
 if TYPE_CHECKING:
     from zoo_bench.job import Job
     from zoo_bench.row import Row
     from zoo_bench.selection import Selection
-
-FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("bench")
@@ -75,7 +74,7 @@ def bench(
         plugins.runtimes.get(settings["runtime"])
         selection = _selected(tasks, backbones)
     for path in (out, markdown_file):
-        _writable(path)
+        writable(path)
     if selection.absent and not as_json:
         _mention_absent(selection)
     wanted = jobs(plugins, selection.pairs, Job(task="", backbone="", output="", **settings))
@@ -87,20 +86,6 @@ def bench(
         _print(rows, markdown_file, as_json)
     if any(row.error is not None for row in rows):
         raise SystemExit(1)
-
-
-@click.command("report")
-@click.argument("files", metavar="ROWS...", nargs=-1, required=True, type=FILE)
-@click.option("--markdown", "markdown_file", type=FILE, help="Write the tables into this file as Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else.")
-def report(files: tuple[Path, ...], markdown_file: Path | None, as_json: bool) -> None:
-    """Make tables from files of rows that `zoo bench --out` wrote. A line that was cut short is left out, and said."""
-    from zoo_bench.row import read_rows
-
-    rows, complaints = read_rows(files)
-    for complaint in complaints:
-        click.echo(complaint, err=True)
-    _print(rows, markdown_file, as_json)
 
 
 def _selected(tasks: Sequence[str], backbones: Sequence[str]) -> Selection:
@@ -168,14 +153,10 @@ def _line(number: int, total: int, row: Row) -> str:
 
 
 def _print(rows: Sequence[Row], markdown_file: Path | None, as_json: bool) -> None:
-    from zoo_bench.table import markdown, screen
-
     if markdown_file and rows:
-        _write(markdown_file, markdown(rows))
-    if as_json:
-        click.echo("[" + ",\n".join(row.model_dump_json() for row in rows) + "]")
-    elif rows:
-        click.echo(screen(rows))
+        write(markdown_file, made("md", rows))
+    if rows or as_json:
+        click.echo(made("json" if as_json else "screen", rows))
 
 
 def _mention_absent(selection: Selection) -> None:
@@ -197,26 +178,3 @@ def _as_usage_errors() -> Iterator[None]:
         yield
     except ZooError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _writable(path: Path | None) -> None:
-    """Say now, not after all the measuring, that `path` can't be written."""
-    if path is None:
-        return
-    place = path if path.exists() else path.absolute().parent
-    if not os.access(place, os.W_OK):
-        what = "cannot be written" if place.exists() else "lies in a folder that does not exist"
-        raise click.UsageError(f"{str(path)!r} {what}")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    descriptor, draft = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise

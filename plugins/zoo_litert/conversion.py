@@ -15,10 +15,11 @@ _WHOLE_NUMBERS = {"uint8", "int8", "uint16", "int16", "int32", "int64"}
 
 
 def convert(
-    graph_def: Any, inputs: Sequence[str], outputs: Sequence[str], precision: str = "fp32"
+    graph_def: Any, inputs: Sequence[str], outputs: Sequence[str], *, backbone: str, precision: str = "fp32"
 ) -> tuple[bytes, list[str]]:
     """The LiteRT model of a `GraphDef` whose Placeholders are `inputs` and whose results are the nodes `outputs`.
 
+    backbone: whose graph it is, for what goes wrong.
     precision: "int8" keeps weights as int8 ("dynamic range quantisation").
     Its signature takes "in0", "in1", ... and gives "out0", "out1", ... in their order. Returns beside it the types of
     the ops that LiteRT lacks: with any, the model is empty. Raises RuntimeLoadError where the converter fails.
@@ -36,8 +37,10 @@ def convert(
         ops = sorted({data.operator.name.removeprefix("tf.") for data in error.errors} - {""})
         if ops:
             return b"", ops
-        told = " ".join(str(error).split())[:400]
-        raise RuntimeLoadError(f"LiteRT's converter failed: {told}; use runtime='tf'") from error
+        raise RuntimeLoadError(
+            f"backbone {backbone!r} can't be converted for runtime 'litert': {' '.join(str(error).split())[:400]}; "
+            "use runtime='tf'"
+        ) from error
 
 
 def _module(graph_def: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:

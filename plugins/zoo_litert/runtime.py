@@ -51,7 +51,9 @@ class LiteRtRuntime(Runtime):
         def make(middle: Piece, folder: Path) -> Sequence[str]:
             from zoo_litert.conversion import convert
 
-            model, refused = convert(middle.graph_def, middle.inputs, middle.outputs, precision)
+            model, refused = convert(
+                middle.graph_def, middle.inputs, middle.outputs, backbone=backbone.spec.name, precision=precision
+            )
             if not refused:
                 (folder / MODEL_FILE).write_bytes(model)
                 facts = {"parameters": backbone.parameters()}

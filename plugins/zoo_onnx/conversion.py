@@ -28,10 +28,11 @@ def refuses(op: str) -> bool:
 
 
 def convert(
-    graph_def: Any, inputs: Sequence[str], outputs: Sequence[str], precision: str = "fp32"
+    graph_def: Any, inputs: Sequence[str], outputs: Sequence[str], *, backbone: str, precision: str = "fp32"
 ) -> tuple[bytes, list[str]]:
     """The ONNX model of a `GraphDef` whose Placeholders are `inputs` and whose results are the nodes `outputs`.
 
+    backbone: whose graph it is, for what goes wrong.
     precision: "fp16" turns weights and what is computed into float16; inputs and outputs stay as they are.
     Returns beside it the types of the ops which tf2onnx left as they are: with any, the model is none.
     Raises MissingPackageError where the converter is not installed, RuntimeLoadError where it fails.
@@ -49,8 +50,10 @@ def convert(
                 opset=OPSET,
             )
     except Exception as error:  # whatever a handler of an op ran into
-        told = " ".join(str(error).split())[:400]
-        raise RuntimeLoadError(f"tf2onnx failed ({type(error).__name__}): {told}; use runtime='tf'") from error
+        raise RuntimeLoadError(
+            f"backbone {backbone!r} can't be converted for runtime 'onnx': {type(error).__name__} in tf2onnx: "
+            f"{' '.join(str(error).split())[:400]}; use runtime='tf'"
+        ) from error
     if precision == "fp16":
         from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -101,15 +104,17 @@ def _add_erfc(graph_def: Any, node: Any) -> None:
         made.attr["T"].type = kind
 
 
-def write(model: bytes, file: Path) -> None:
+def write(model: bytes, file: Path, *, backbone: str) -> None:
     """Put a model into a file, once ONNX Runtime has taken it; raises RuntimeLoadError with its reason."""
     import onnxruntime
 
     try:
         onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base
-        told = " ".join(str(error).split())[:400]
-        raise RuntimeLoadError(f"ONNX Runtime does not take what tf2onnx made: {told}; use runtime='tf'") from error
+        raise RuntimeLoadError(
+            f"backbone {backbone!r} can't be run by runtime 'onnx', which does not take what tf2onnx made: "
+            f"{' '.join(str(error).split())[:400]}; use runtime='tf'"
+        ) from error
     file.write_bytes(model)
 
 
@@ -118,7 +123,8 @@ def _converter() -> Any:
         import tf2onnx
         import tf2onnx.convert
     except ImportError as error:
-        raise MissingPackageError(f"converting to ONNX needs the package {error.name!r} ({INSTALL})") from error
+        package = error.name or "tf2onnx"
+        raise MissingPackageError(f"runtime 'onnx' needs the package {package!r} to convert ({INSTALL})") from error
     return tf2onnx
 
 

@@ -48,9 +48,10 @@ class OnnxRuntime(Runtime):
         weights = "fp16" if precision == "fp16" else "fp32"
 
         def make(middle: Piece, folder: Path) -> Sequence[str]:
-            model, refused = convert(middle.graph_def, middle.inputs, middle.outputs, weights)
+            name = backbone.spec.name
+            model, refused = convert(middle.graph_def, middle.inputs, middle.outputs, backbone=name, precision=weights)
             if not refused:
-                write(model, folder / MODEL_FILE)
+                write(model, folder / MODEL_FILE, backbone=name)
                 facts = {"parameters": backbone.parameters()}
                 (folder / FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
             return refused

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from zoo.errors import WeightsError
+from zoo.errors import BackboneError, WeightsError
 
 # EFBIG: the file system, or a limit of the user's account, takes no file as large as this.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -42,12 +42,38 @@ def file_digest(file: Path, algorithm: str) -> str:
 def refuse_pointers(path: Path) -> None:
     """Raise WeightsError that names the first git-LFS pointer under `path`: it stands for a file, and is none."""
     for name, file in files_of(path).items():
-        # A pointer is a text of three lines; git-lfs itself reads no longer file as one.
-        if file.stat().st_size < 1024 and file.read_bytes().startswith(_LFS_POINTER):
+        if _is_pointer(file):
             where = path if path.is_file() else path / name
             raise WeightsError(
                 f"{str(where)!r} is a git-LFS pointer, not the file itself; run `git lfs pull` where it came from"
             )
+
+
+def check_saved_model(folder: Path, backbone: str) -> None:
+    """Raise BackboneError that names the file which is missing from a SavedModel folder or is no real file."""
+    start = f"backbone {backbone!r}: {str(folder)!r}"
+    if not folder.is_dir():
+        raise BackboneError(f"{start} is no SavedModel folder")
+    if not (folder / "saved_model.pb").is_file():
+        inside = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
+        raise BackboneError(f"{start} has no file 'saved_model.pb'; it holds {inside}")
+    if (folder / "tfhub_module.pb").is_file():
+        raise BackboneError(f"{start} is a TF1 Hub module, which TensorFlow 2 can't call; use its TF2 version")
+    for name, file in files_of(folder).items():
+        if _is_pointer(file):
+            raise BackboneError(f"{start}: {name!r} is a git-LFS pointer, not the file; run 'git lfs pull'")
+    shards = folder / "variables"
+    if shards.is_dir() and any(shards.iterdir()):
+        index = shards / "variables.index"
+        if not index.is_file():
+            raise BackboneError(f"{start} has no file 'variables/variables.index'; fetch it again")
+        if not list(shards.glob("variables.data-*")):
+            raise BackboneError(f"{start} has no file 'variables/variables.data-*'; fetch it again")
+
+
+def _is_pointer(file: Path) -> bool:
+    # A pointer is a text of three lines; git-lfs itself reads no longer file as one.
+    return file.stat().st_size < 1024 and file.read_bytes().startswith(_LFS_POINTER)
 
 
 @contextmanager

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def register_commands(register: Callable[[click.Command], None]) -> None:
     """`zoo bench`, `zoo report` and `zoo compare`."""
     from zoo_bench.command import bench
+    from zoo_bench.compare import compare
     from zoo_bench.report import report
 
     register(bench)
     register(report)
+    register(compare)

@@ -43,7 +43,7 @@ def screen(rows: Iterable[Row]) -> str:
     """The tables as aligned lines."""
     parts: list[str] = []
     for section in _sections(rows):
-        parts += [section.heading, *map(_aligned, section.tables)]
+        parts += [section.heading, *map(aligned, section.tables)]
         parts += ["\n".join(f"[{number}] {note}" for number, note in enumerate(section.notes, start=1))]
         parts += ["\n".join(f"failed: {failure}" for failure in section.failures)]
     return "\n\n".join(part for part in parts if part)
@@ -115,9 +115,9 @@ def _settings(rows: Sequence[Row]) -> tuple[list[str], dict[str, Cell]]:
 def _found(main: Sequence[str]) -> dict[str, Cell]:
     return {_score_header(name): _score_of(name) for name in main} | {
         "inputs/s [95 %]": lambda row: _rate(row.throughput),
-        "end to end /s": lambda row: _number(row.end_to_end.value if row.end_to_end else None),
+        "end to end /s": lambda row: number(row.end_to_end.value if row.end_to_end else None),
         "p50 / p90 / p99 ms": lambda row: _latency(row.latency),
-        "peak MB": lambda row: _number(row.memory.peak / 1e6 if row.memory else None),
+        "peak MB": lambda row: number(row.memory.peak / 1e6 if row.memory else None),
     }
 
 
@@ -127,10 +127,10 @@ def _details(metrics: Sequence[str], rows: Sequence[Row]) -> dict[str, Cell]:
     if any(figure.metric == main for row in rows for figure in row.published):
         columns[f"published {main}"] = lambda row: _published(row, main)
     return columns | {
-        "load s": lambda row: _number(row.load),
-        "first call s": lambda row: _number(row.first_call),
+        "load s": lambda row: number(row.load),
+        "first call s": lambda row: number(row.first_call),
         "parameters": lambda row: _count(row.parameters),
-        "weights MB": lambda row: _number(row.weights / 1e6 if row.weights is not None else None),
+        "weights MB": lambda row: number(row.weights / 1e6 if row.weights is not None else None),
     }
 
 
@@ -188,18 +188,18 @@ def _published(row: Row, metric: str) -> str:
 def _rate(rate: Interval | None) -> str:
     if rate is None:
         return ABSENT
-    interval = "" if rate.low is None or rate.high is None else f" [{_number(rate.low)}, {_number(rate.high)}]"
-    return f"{_number(rate.value)}{interval}"
+    interval = "" if rate.low is None or rate.high is None else f" [{number(rate.low)}, {number(rate.high)}]"
+    return f"{number(rate.value)}{interval}"
 
 
 def _latency(latency: Latency | None) -> str:
     if latency is None:
         return ABSENT
     shares = (latency.p50, latency.p90, latency.p99)
-    return " / ".join(_number(None if share is None else 1e3 * share) for share in shares)
+    return " / ".join(number(None if share is None else 1e3 * share) for share in shares)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     """Three significant digits, more before the point."""
     if value is None:
         return ABSENT
@@ -212,10 +212,11 @@ def _count(value: int | None) -> str:
     """Thousands and millions with three significant digits."""
     if value is None or value < 1000:
         return ABSENT if value is None else str(value)
-    return f"{_number(value / 1e6)} M" if value >= 999_500 else f"{_number(value / 1e3)} K"
+    return f"{number(value / 1e6)} M" if value >= 999_500 else f"{number(value / 1e3)} K"
 
 
-def _aligned(table: Table) -> str:
+def aligned(table: Table) -> str:
+    """A table as lines with columns of even width."""
     rows = [table.header, *table.cells]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test check clean help
+.PHONY: install demo test check peers clean help
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -29,5 +29,14 @@ check: install  ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+PEERS := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check
+
+peers: install  ## what benchmarks/peers compares with; torch's CPU build and what needs it only where they install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[text,test,openvino,onnx,litert,openxla]'
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	$(PEERS) torch==2.13.0+cpu && $(PEERS) --no-deps torchvision==0.28.0 && $(PEERS) timm sentence-transformers || \
+		echo "torch's CPU build, timm or sentence-transformers can't be installed here: their figures will be missing"
+
 clean:  ## remove what was installed and built
-	rm -rf .venv build dist out *.egg-info
+	rm -rf .venv .venv-peers build dist out *.egg-info

@@ -74,6 +74,14 @@ class KerasModule(Pictures):
         return {"serving_default": serving.get_concrete_function(picture)}
 
 
+class MapModule(Pictures):
+    """VGG19's blocks and MobileNet-EdgeTPU: features that keep their place in the picture, [n, h, w, d]."""
+
+    @tf.function(input_signature=[ANY_PICTURE])
+    def __call__(self, inputs):
+        return tf.nn.conv2d(inputs, self.kernel, strides=16, padding="VALID") @ self.dense
+
+
 class Detector(tf.Module):
     """What both forms of detectors compute: one box for each cell of a grid, best first."""
 
@@ -232,8 +240,7 @@ class BertEncoder(tf.Module):
         self.tokens = drawn(8, 100, width)
         self.query, self.pooler = drawn(9, width, width, spread=0.05), drawn(10, width, width, spread=0.1)
 
-    @tf.function
-    def __call__(self, inputs, training=False, mask=None):
+    def answers(self, inputs, training):
         embedded = tf.gather(self.tokens, inputs["input_word_ids"])
         scores = tf.einsum("nid,de,nje->nij", embedded, self.query, embedded)
         scores += (1 - tf.cast(inputs["input_mask"], tf.float32))[:, tf.newaxis] * -1e9
@@ -243,8 +250,23 @@ class BertEncoder(tf.Module):
         pooled = tf.tanh(sequence[:, 0] @ self.pooler)
         return {self.key: pooled, "sequence_output": sequence, "encoder_outputs": [sequence]}
 
+    @tf.function
+    def __call__(self, inputs, training=False, mask=None):
+        return self.answers(inputs, training)
+
     def exported(self):
         names = ("input_word_ids", "input_mask", "input_type_ids")
         specs = {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names}
         for training in (True, False):
             self.__call__.get_concrete_function(specs, training=training, mask=None)
+
+
+class VectorEncoder(BertEncoder):
+    """A sentence encoder on top of BERT: the same inputs to one tensor."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, "pooled_output")
+
+    @tf.function
+    def __call__(self, inputs, training=False, mask=None):
+        return self.answers(inputs, training)["pooled_output"]

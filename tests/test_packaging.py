@@ -118,7 +118,7 @@ def test_the_wheel_holds_what_git_tracks_of_the_packages_and_nothing_else(wheel)
 
 def test_data_that_the_packages_need_is_in_the_wheel(wheel):
     held = zipfile.ZipFile(wheel).namelist()
-    for ending in ("zoo/py.typed", "zoo_tfhub/images.toml", "label_names/imagenet.txt", "saved_model.pb", ".index"):
+    for ending in ("zoo/py.typed", "zoo_tfhub/catalog.json", "label_names/imagenet.txt", "saved_model.pb", ".index"):
         assert [name for name in held if name.endswith(ending)], ending
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import Backbone
+from zoo.disk import check_saved_model
 from zoo.errors import BackboneError, MissingPackageError
 
 # The keys of the TensorFlow 2 Detection API, and the order of detectors that return a tuple (EfficientDet-Lite).
@@ -52,7 +53,7 @@ class SavedModelBackbone(Backbone):
         result = self._run(batch, training)
         if self.output == "boxes":
             return self._detections(result)
-        return {self.output: self._one(result)}
+        return {self.output: self._vector(self._one(result))}
 
     def parameters(self) -> int:
         """The sizes of the module's variables, added up."""
@@ -81,6 +82,14 @@ class SavedModelBackbone(Backbone):
         if len(result) == 1:
             return next(iter(result.values()))
         raise self._unexpected(f"several tensors, {sorted(result)}: name one with 'key' in its spec")
+
+    def _vector(self, value: Any) -> Any:
+        """Features of a picture as one vector: maps [n, h, w, d], [n, 1, 1, d] too, are averaged over the picture."""
+        if self.output != "features" or value.shape.rank != 4:
+            return value
+        from zoo.framework import tf
+
+        return tf.reduce_mean(value, axis=[1, 2])
 
     def _unexpected(self, got: str) -> BackboneError:
         return BackboneError(
@@ -112,7 +121,7 @@ def _import_needed(module: str, backbone: str) -> None:
 def _read(folder: Path, backbone: str) -> Any:
     from zoo.framework import tf
 
-    check_folder(folder, backbone)
+    check_saved_model(folder, backbone)
     try:
         return tf.saved_model.load(str(folder))
     except Exception as error:
@@ -128,31 +137,6 @@ def _reason(error: Exception) -> str:
     if "Read less bytes" in text or "out of range" in text.lower():
         return f"has truncated variables; fetch it again: {text[:200]}"
     return f"can't be loaded ({type(error).__name__}): {text[:300]}"
-
-
-def check_folder(folder: Path, backbone: str) -> None:
-    """Raise BackboneError that names the file which is missing from a SavedModel folder or is no real file."""
-    start = f"backbone {backbone!r}: {str(folder)!r}"
-    if not folder.is_dir():
-        raise BackboneError(f"{start} is no SavedModel folder")
-    if not (folder / "saved_model.pb").is_file():
-        inside = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
-        raise BackboneError(f"{start} has no file 'saved_model.pb'; it holds {inside}")
-    if (folder / "tfhub_module.pb").is_file():
-        raise BackboneError(f"{start} is a TF1 Hub module, which TensorFlow 2 can't call; use its TF2 version")
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            with file.open("rb") as stream:
-                if stream.read(24).startswith(b"version https://git-lfs"):
-                    name = str(file.relative_to(folder))
-                    raise BackboneError(f"{start}: {name!r} is a git-LFS pointer, not the file; run 'git lfs pull'")
-    shards = folder / "variables"
-    if shards.is_dir() and any(shards.iterdir()):
-        index = shards / "variables.index"
-        if not index.is_file():
-            raise BackboneError(f"{start} has no file 'variables/variables.index'; fetch it again")
-        if not list(shards.glob("variables.data-*")):
-            raise BackboneError(f"{start} has no file 'variables/variables.data-*'; fetch it again")
 
 
 def _callable(module: Any, signature: str | None, backbone: str, folder: Path) -> Callable[..., Any]:

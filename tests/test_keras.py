@@ -125,6 +125,10 @@ def fetched(spec, output):
 # ------------------------------------------------------------------------------------------------------- facts
 
 
+def test_every_application_states_its_parameters():
+    assert all(spec.params for spec in SPECS)
+
+
 def test_every_application_of_keras_is_in_the_catalogue(applications):
     functions = {name for name in dir(applications) if name[0].isupper()}
     assert set(BY_APPLICATION) == functions
@@ -180,6 +184,8 @@ def test_it_computes_what_keras_computes_with_its_own_weights(application, outpu
     assert np.abs(expected[0] - expected[1]).max() > 0.05 * np.abs(expected).max()
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
     assert backbone.parameters() == reference.count_params()
+    if output == "logits":
+        assert reference.count_params() == spec.params
 
 
 def test_a_published_network_classifies_through_zoo_get(published, picture):

@@ -14,7 +14,7 @@ from zoo.pairs import require_pair
 from zoo.plugins import installed
 from zoo.progress import busy
 from zoo.runtime import Runtime
-from zoo.saved import SAVED_FACTS, read_saved
+from zoo.saved import SAVED_FACTS, read_saved, saved_facts
 from zoo.specs import BackboneSpec, RuntimeSpec
 from zoo.task import Task
 
@@ -59,8 +59,14 @@ def get_runtime(name: str) -> Runtime:
 
 def load(path: str | os.PathLike[str], **options: Any) -> Any:
     """A model that `Model.save` wrote; `options` as `get` takes them. Raises WeightsError for anything else."""
-    task, spec = read_saved(Path(path))
-    return get(task, spec, **options)
+    folder = Path(path)
+    task, spec = read_saved(folder)
+    model = get(task, spec, **options)
+    if "fitted" not in saved_facts(folder):
+        return model
+    from zoo.transfer.fitted import load_fitted
+
+    return load_fitted(folder.absolute(), model)
 
 
 def open_model(name: str, **options: Any) -> Any:

@@ -28,7 +28,10 @@ from zoo.task import Failed, Prediction, Task
 
 
 class Model:
-    """A pair of task and backbone on a runtime. Facts now, weights on first use, or with `load()`."""
+    """A pair of task and backbone on a runtime. Facts now, weights on first use, or with `load()`.
+
+    device, precision: as asked for; weights: the user's own files by output.
+    """
 
     def __init__(
         self,
@@ -43,9 +46,9 @@ class Model:
         self.pair = pair
         self.task = task
         self.runtime = runtime
-        self._device = device
-        self._precision = precision
-        self._weights = dict(weights or {})
+        self.device = device
+        self.precision = precision
+        self.weights = dict(weights or {})
         self._compiled: dict[str, Compiled] = {}
 
     @property
@@ -57,6 +60,10 @@ class Model:
     def spec(self) -> BackboneSpec:
         """The facts of the backbone."""
         return self.pair.backbone
+
+    def loaded(self, output: str) -> dict[str, Compiled]:
+        """The callable behind `output` by its name, if it is compiled already; else nothing."""
+        return {output: self._compiled[output]} if output in self._compiled else {}
 
     @property
     def facts(self) -> OutputSpec:
@@ -94,7 +101,7 @@ class Model:
         if output not in self._compiled:
             backbone = load_backbone(self.spec, output, self.files(output))
             with busy(f"loading {self.spec.name}"):
-                run = self.runtime.compile(backbone, device=self._device, precision=self._precision)
+                run = self.runtime.compile(backbone, device=self.device, precision=self.precision)
             self._compiled[output] = run
         return self._compiled[output]
 
@@ -110,7 +117,7 @@ class Model:
         self._require_ready()
         if errors not in ("keep", "raise"):
             raise OptionError(f"errors={errors!r} means nothing; it is 'keep' or 'raise'")
-        settings = self._options(options)
+        settings = self.task.settings(options)
         many = is_many(inputs, self.spec.input.kind)
         sources = inputs if many else [inputs]
         answers = []
@@ -155,7 +162,7 @@ class Model:
             data, limit, split=split, input_column=input_column, label_column=label_column, labels=labels
         )
         metric = self.task.metric(dataset, self.labels)
-        settings = self._options(self.task.evaluation_options())
+        settings = self.task.settings(self.task.evaluation_options())
         examples = iter(dataset) if limit is None else dataset.some(limit)
         failed: list[Failed] = []
         n = 0
@@ -175,6 +182,18 @@ class Model:
         part = f"{total:,} of {len(dataset):,} examples, {dataset.choice}" if total < len(dataset) else ""
         notes = tuple(note for note in (part, dataset.note, getattr(metric, "note", "")) if note)
         return Evaluation(self.name, dataset.name, n, scores, tuple(failed), notes)
+
+    def fit(self, data: Any, **settings: Any) -> Any:
+        """A new model whose head is trained on `data`, which `settings` say how; this one stays as it is.
+
+        See `zoo.transfer.fit` for the settings, and for what it returns.
+
+        >>> flowers = zoo.get("classification", "mobilenet_v2_100_224").fit("folder:flowers/")
+        >>> flowers.history["val_accuracy"], str(flowers.predict("rose.jpg"))
+        """
+        from zoo.transfer import fit
+
+        return fit(self, data, **settings)
 
     def dataset(
         self, data: Any, limit: int | None = None, labels: str | Sequence[str] | None = None, **options: str | None
@@ -230,7 +249,7 @@ class Model:
         return write_saved(Path(path), self.task.spec.name, self.spec, kept)
 
     def _source(self, output: str) -> WeightsSpec:
-        explicit = self._weights.get(output)
+        explicit = self.weights.get(output)
         return WeightsSpec(path=os.fspath(explicit)) if explicit else self.spec.outputs[output].weights
 
     def _require_ready(self) -> None:
@@ -239,20 +258,6 @@ class Model:
                 f"{self.name!r} has no trained head yet: backbone {self.spec.name!r} offers {self.pair.output!r}, "
                 f"on which task {self.task.spec.name!r} must first be fitted to your data; fit it first"
             )
-
-    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        settings = {option.name: option.default for option in self.task.spec.options}
-        for name, value in given.items():
-            if name not in settings:
-                known = ", ".join(map(repr, settings)) or "none"
-                raise OptionError(f"task {self.task.spec.name!r} has no option {name!r}; its options: {known}")
-            try:
-                settings[name] = type(settings[name])(value)
-            except (TypeError, ValueError) as error:
-                kind = type(settings[name]).__name__
-                raise OptionError(f"option {name!r} is a {kind}; {value!r} is none") from error
-        self.task.check(settings)
-        return settings
 
     def _predictions(
         self, sources: Iterable[Any], settings: Mapping[str, Any], batch_size: int

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from zoo.catalog import anchored
 from zoo.errors import OptionError, WeightsError
@@ -15,8 +16,18 @@ from zoo.specs import BackboneSpec, TextInput, WeightsSpec
 SAVED_FACTS = "model.json"
 
 
-def write_saved(target: Path, task: str, spec: BackboneSpec, files: Mapping[str, Mapping[str, Path]]) -> Path:
-    """Write `spec`, cut down to the outputs in `files`, with copies of those files by output and role; atomic."""
+def write_saved(
+    target: Path,
+    task: str,
+    spec: BackboneSpec,
+    files: Mapping[str, Mapping[str, Path]],
+    more: Callable[[Path], Mapping[str, Any]] = lambda folder: {},
+) -> Path:
+    """Write `spec`, cut down to the outputs in `files`, with copies of those files by output and role; atomic.
+
+    more: writes what else belongs to the model into the folder that it is given, and returns further facts.
+    Raises OptionError where `target` exists already or can't be written.
+    """
     if target.exists():
         raise OptionError(f"{str(target)!r} exists already; remove it or choose another name")
     draft = None
@@ -24,7 +35,7 @@ def write_saved(target: Path, task: str, spec: BackboneSpec, files: Mapping[str,
         target.parent.mkdir(parents=True, exist_ok=True)
         # Beside the target, so that the last step is a rename within one file system.
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        facts = {"task": task, "backbone": _copied(spec, files, draft).model_dump(mode="json")}
+        facts = {"task": task, "backbone": _copied(spec, files, draft).model_dump(mode="json"), **more(draft)}
         (draft / SAVED_FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         draft.chmod(0o755)
         draft.rename(target)
@@ -38,14 +49,23 @@ def write_saved(target: Path, task: str, spec: BackboneSpec, files: Mapping[str,
 
 def read_saved(folder: Path) -> tuple[str, BackboneSpec]:
     """The task and the backbone of a saved model; raises WeightsError for anything else."""
+    file, facts = folder / SAVED_FACTS, saved_facts(folder)
+    try:
+        return facts["task"], anchored(BackboneSpec.model_validate(facts["backbone"]), folder.absolute())
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{str(file)!r} can't be read as a saved model: {error}") from error
+
+
+def saved_facts(folder: Path) -> dict[str, Any]:
+    """Everything that a saved model's file of facts says; raises WeightsError where there is none."""
     file = folder / SAVED_FACTS
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        return facts["task"], anchored(BackboneSpec.model_validate(facts["backbone"]), folder.absolute())
+        facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WeightsError(f"{str(folder)!r} is no saved model: it has no {SAVED_FACTS!r}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise WeightsError(f"{str(file)!r} can't be read as a saved model: {error}") from error
+    return facts
 
 
 def _copied(spec: BackboneSpec, files: Mapping[str, Mapping[str, Path]], folder: Path) -> BackboneSpec:

@@ -93,6 +93,24 @@ class Task(ABC):
     def metric(self, dataset: Dataset, labels: LabelSpace | None) -> Metric:
         """What measures predictions with label space `labels` on `dataset`; raises LabelError if they can't meet."""
 
+    def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A value for each option of the spec: the one given, as the option's type, or its default.
+
+        Raises OptionError for an option that is not there or a value that means nothing.
+        """
+        settings = {option.name: option.default for option in self.spec.options}
+        for name, value in given.items():
+            if name not in settings:
+                known = ", ".join(map(repr, settings)) or "none"
+                raise OptionError(f"task {self.spec.name!r} has no option {name!r}; its options: {known}")
+            try:
+                settings[name] = type(settings[name])(value)
+            except (TypeError, ValueError) as error:
+                kind = type(settings[name]).__name__
+                raise OptionError(f"option {name!r} is a {kind}; {value!r} is none") from error
+        self.check(settings)
+        return settings
+
     def check(self, options: Mapping[str, Any]) -> None:
         """Raise OptionError for an option whose value means nothing; asked before anything is loaded."""
         return

@@ -1,0 +1,77 @@
+"""`zoo fit`: a backbone fitted to a user's own data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli import zoo
+from zoo.cli.running import runtime_options
+
+
+@zoo.command("fit")
+@click.argument("model", metavar="MODEL")
+@click.argument("data", metavar="DATA")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Save the fitted model here.")
+@click.option("--validation", default="0.2", show_default=True, help="The share held out, or a dataset.")
+@click.option("--strategy", default="frozen", show_default=True, help="frozen: the backbone stays as it is.")
+@click.option(
+    "--head",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "logistic", "linear", "hidden"]),
+    help="logistic is solved; linear and hidden (256 units) are trained in epochs; auto chooses.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training for a linear or hidden head.")
+@click.option("--class-weight", type=click.Choice(["balanced"]), help="Let rare classes count as much as common ones.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--split", help="The split of DATA to train on, in the words of the dataset.")
+@click.option("--input-column", help="The column of a table that holds the inputs.")
+@click.option("--label-column", help="The column of a table that holds the labels.")
+@runtime_options
+def fit_command(
+    model: str,
+    data: str,
+    out: Path,
+    validation: str,
+    runtime: str,
+    precision: str,
+    device: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Fit MODEL, TASK/BACKBONE, to the examples in DATA ('zoo list --datasets'), and save it.
+
+    Each example passes the backbone once; its features are kept in the cache, and a second run on the same data takes
+    seconds. `zoo predict OUT picture.jpg` and `zoo eval OUT DATA` use what was saved.
+    """
+    from zoo.compose import open_model
+
+    if out.exists():
+        raise click.UsageError(f"{str(out)!r} exists already; remove it or choose another name")
+    opened = open_model(model, runtime=runtime, precision=precision, device=device)
+    fitted = opened.fit(data, validation=_validation(validation), **settings)
+    saved = fitted.save(out)
+    told = fitted.training
+    last = {name: values[-1] for name, values in fitted.history.history.items()}
+    if as_json:
+        facts = {"model": fitted.name, "saved": str(saved), "head": told.head, "examples": told.examples}
+        seconds = {"validation": told.validation, "seconds": dict(told.seconds), "failed": len(fitted.failed)}
+        click.echo(json.dumps(facts | seconds | {"last": last}, indent=1))
+        return
+    click.echo(f"{fitted.name}: {told.head} head on {told.examples} examples, {told.validation} held out")
+    for name, value in last.items():
+        click.echo(f"  {name:<14} {value:.4f}")
+    for failed in fitted.failed:
+        click.echo(f"  not read and not counted: {failed.error}", err=True)
+    click.echo(f"saved in {saved}")
+
+
+def _validation(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

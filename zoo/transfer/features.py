@@ -1,0 +1,170 @@
+"""Features, once: each example passes the backbone a single time, and what comes out is kept on disk.
+
+CACHE/features/KEY/features.npy     float32 [n, d], a row for each example in the dataset's order
+CACHE/features/KEY/facts.json       n, and what could not be read
+CACHE/features/KEY.draft/...        what is being written, and how far: a killed run is taken up there
+
+The key holds the digests of the weights, the preprocessing, the runtime and the data's fingerprint: never stale.
+`ZOO_FEATURES_GB` bounds them all together (10 by default); the longest unused go first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.backbone import load_backbone
+from zoo.batches import Answered
+from zoo.cache import cache_folder
+from zoo.conversion import conversion_key
+from zoo.dataset import Dataset
+from zoo.errors import DatasetError, OptionError, WeightsError
+from zoo.inputs import Prepared
+from zoo.model import Model
+from zoo.progress import track
+from zoo.runtime import Array
+from zoo.task import Failed
+
+FACTS, FEATURES, DONE = "facts.json", "features.npy", "done.json"
+LIMIT_GB = 10.0
+KEEP_EVERY = 2.0  # seconds of work that a killed run loses at most
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a dataset became. features: float32 [n, d], read from disk as needed; targets: int64 [n].
+
+    ids: what messages call the n examples; failed: the examples that could not be read, which are not among the n.
+    """
+
+    features: Array
+    targets: Array
+    ids: tuple[str, ...]
+    failed: tuple[Failed, ...]
+
+
+def extract(model: Model, dataset: Dataset, *, batch_size: int = 32) -> Extracted:
+    """The features of every example of `dataset`; from the cache where they were computed before.
+
+    Raises DatasetError where no example could be read, WeightsError where the cache can't be written.
+    """
+    from filelock import FileLock
+
+    folder = cache_folder() / "features" / _key(model, dataset)
+    draft = folder.with_name(f"{folder.name}.draft")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if not folder.is_dir():
+                _write(model, dataset, draft, batch_size)
+                draft.replace(folder)
+        os.utime(folder)  # used just now
+        _prune(folder)
+    except OSError as error:
+        raise WeightsError(
+            f"the cache {str(cache_folder())!r} can't be written: {error}; ZOO_CACHE moves it"
+        ) from error
+    return _read(folder, dataset)
+
+
+def _key(model: Model, dataset: Dataset) -> str:
+    backbone = load_backbone(model.spec, "features", model.files("features"))
+    form = f"{model.runtime.spec.name}-{model.precision}"
+    return f"{conversion_key(backbone, form)}-{dataset.fingerprint()[:16]}"
+
+
+def _write(model: Model, dataset: Dataset, draft: Path, batch_size: int) -> None:
+    """Fill `draft` from where an earlier process left off; batch by batch, so that memory stays flat."""
+    done, failed = _progress(draft)
+    draft.mkdir(exist_ok=True)
+    table: Any = np.load(draft / FEATURES, mmap_mode="r+") if done else None
+    kept = time.monotonic()
+    sources = (model.task.inputs(example)[0] for example in itertools.islice(dataset, done, None))
+    with closing(_tracked(model, sources, len(dataset) - done, batch_size)) as stream:
+        for group, outputs in stream:
+            rows = iter(outputs.get("features", ()))
+            if table is None and outputs:
+                shape = (len(dataset), outputs["features"].shape[1])
+                table = np.lib.format.open_memmap(draft / FEATURES, "w+", np.float32, shape)
+            for item in group:
+                if isinstance(item, Prepared):
+                    table[done] = next(rows)
+                else:
+                    failed.append({"index": done, "input": Failed.of(item).input, "error": str(item)})
+                done += 1
+            if table is not None and time.monotonic() - kept > KEEP_EVERY:
+                table.flush()
+                _put(draft / DONE, {"done": done, "failed": failed})
+                kept = time.monotonic()
+    if table is None:
+        shutil.rmtree(draft, ignore_errors=True)
+        why = f"; the first: {failed[0]['error']}" if failed else ""
+        raise DatasetError(f"no example of {dataset.name!r} could be read ({len(failed)} failed){why}")
+    _put(draft / FACTS, {"failed": failed, "backbone": model.spec.name, "dataset": dataset.name})
+    table.flush()
+    (draft / DONE).unlink(missing_ok=True)
+
+
+def _tracked(model: Model, sources: Iterator[Any], total: int, batch_size: int) -> Generator[Answered, None, None]:
+    """`model.outputs`, with a bar that counts examples."""
+    with closing(model.outputs(sources, "features", batch_size)) as stream:
+        batches = -(-total // (model.spec.input.batch or batch_size))
+        yield from track(stream, batches, f"features of {model.spec.name}")
+
+
+def _progress(draft: Path) -> tuple[int, list[dict[str, Any]]]:
+    try:
+        told = json.loads((draft / DONE).read_text(encoding="utf-8"))
+        return int(told["done"]), list(told["failed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        shutil.rmtree(draft, ignore_errors=True)
+        return 0, []
+
+
+def _put(file: Path, facts: dict[str, Any]) -> None:
+    draft = file.with_suffix(".part")
+    draft.write_text(json.dumps(facts), encoding="utf-8")
+    draft.replace(file)
+
+
+def _read(folder: Path, dataset: Dataset) -> Extracted:
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    table = np.load(folder / FEATURES, mmap_mode="r")
+    gone = {int(row["index"]) for row in facts["failed"]}
+    kept = [(place, example) for place, example in enumerate(dataset) if place not in gone]
+    places = np.array([place for place, _ in kept])
+    return Extracted(
+        table if not gone else table[places],
+        np.array([int(example.target) for _, example in kept], np.int64),
+        tuple(example.id for _, example in kept),
+        tuple(Failed(row["input"], DatasetError(row["error"])) for row in facts["failed"]),
+    )
+
+
+def _prune(kept: Path) -> None:
+    """Remove the longest unused features until all together are within the limit; never those just made."""
+    named = os.environ.get("ZOO_FEATURES_GB", "")
+    try:
+        limit = (float(named) if named else LIMIT_GB) * 1e9
+    except ValueError as error:
+        raise OptionError(f"ZOO_FEATURES_GB={named!r} is no number of gigabytes") from error
+    folders = sorted(
+        (entry for entry in kept.parent.iterdir() if entry.is_dir()), key=lambda entry: entry.stat().st_mtime
+    )
+    sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in folders}
+    for entry in folders:
+        if sum(sizes.values()) <= limit:
+            return
+        if entry != kept and not entry.name.endswith(".draft"):
+            shutil.rmtree(entry, ignore_errors=True)
+            sizes[entry] = 0

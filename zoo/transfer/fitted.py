@@ -1,0 +1,151 @@
+"""A fitted model: a backbone's features and a head that was trained on them, composed; saved and loaded as one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import WeightsError
+from zoo.labels import LabelSpace
+from zoo.model import Model
+from zoo.pairs import Pair
+from zoo.runtime import Array, Compiled
+from zoo.saved import saved_facts, write_saved
+from zoo.specs import BackboneSpec, OutputSpec
+from zoo.task import Failed
+from zoo.transfer.heads import Head, read_head
+
+
+@dataclass(frozen=True)
+class History:
+    """What training saw, in Keras' words. history: name -> a value an epoch ("loss", "accuracy", "val_loss", ...)."""
+
+    history: Mapping[str, list[float]]
+    epoch: list[int]
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.history[name]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a head was fitted, so that it can be told and repeated; seconds: of each part."""
+
+    strategy: str
+    head: str
+    dataset: str
+    fingerprint: str
+    examples: int
+    validation: int
+    seed: int
+    seconds: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+
+class Headed(Compiled):
+    """Features and a head behind them as one callable that gives `logits`."""
+
+    def __init__(self, features: Compiled, head: Head) -> None:
+        self._features = features
+        self._head = head
+        self.device = features.device
+        self.precision = features.precision
+
+    def __call__(self, batch: Array) -> dict[str, Array]:
+        """See `zoo.Compiled`."""
+        return {"logits": self._head(self._features(batch)["features"])}
+
+    def stream(self, batches: Iterable[Array]) -> Iterator[dict[str, Array]]:
+        """See `zoo.Compiled.stream`."""
+        with closing(_generated(self._features.stream(batches))) as stream:
+            for outputs in stream:
+                yield {"logits": self._head(outputs["features"])}
+
+    def parameters(self) -> int | None:
+        """The weights of backbone and head."""
+        below = self._features.parameters()
+        return None if below is None else below + self._head.parameters()
+
+    def peak_memory(self) -> int | None:
+        """See `zoo.Compiled.peak_memory`."""
+        return self._features.peak_memory()
+
+
+class FittedModel(Model):
+    """A model whose head `Model.fit` has trained. failed: the examples that could not be read."""
+
+    def __init__(
+        self,
+        source: Model,
+        head: Head,
+        labels: LabelSpace,
+        history: History,
+        training: Training,
+        failed: tuple[Failed, ...] = (),
+    ) -> None:
+        spec = _with_head(source.spec, labels)
+        super().__init__(
+            Pair(source.pair.task, spec, "logits", "ready"),
+            source.task,
+            source.runtime,
+            device=source.device,
+            precision=source.precision,
+            weights=source.weights,
+        )
+        self._compiled.update(source.loaded("features"))
+        self.head = head
+        self.history = history
+        self.training = training
+        self.failed = failed
+
+    def compiled(self, output: str) -> Compiled:
+        """See `zoo.Model.compiled`; `logits` are the head's."""
+        if output == "logits" and output not in self._compiled:
+            self._compiled[output] = Headed(super().compiled("features"), self.head)
+        return super().compiled(output)
+
+    def files(self, output: str) -> dict[str, Path]:
+        """See `zoo.Model.files`; the head lies in memory."""
+        return super().files("features")
+
+    def save(self, path: Any) -> Path:
+        """See `zoo.Model.save`; head, history and how it was trained travel along."""
+
+        def more(folder: Path) -> dict[str, Any]:
+            facts = {
+                "history": dict(self.history.history),
+                "epoch": self.history.epoch,
+                "training": asdict(self.training),
+            }
+            return {"fitted": {"head": self.head.save(folder)} | facts}
+
+        kept = {name: self.files(name) for name in ("features", "logits")}
+        return write_saved(Path(path), self.task.spec.name, self.spec, kept, more)
+
+
+def load_fitted(folder: Path, source: Model) -> FittedModel:
+    """The fitted model that `FittedModel.save` wrote into `folder`, on the backbone `source`; raises WeightsError."""
+    told = saved_facts(folder)["fitted"]
+    try:
+        head = read_head(folder / str(told["head"]))
+        history = History(told["history"], told["epoch"])
+        training = Training(**told["training"] | {"notes": tuple(told["training"]["notes"])})
+        labels = source.spec.outputs["logits"].labels
+        space = LabelSpace("own", dict(enumerate(labels if isinstance(labels, tuple) else ())))
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"the fitted model in {str(folder)!r} lacks {error}; save it again") from error
+    return FittedModel(source, head, space, history, training)
+
+
+def _with_head(spec: BackboneSpec, labels: LabelSpace) -> BackboneSpec:
+    """`spec` offering features, and `logits` over the classes of the head; no published figure holds for those."""
+    features = spec.outputs["features"]
+    logits = OutputSpec(labels=tuple(labels.names.values()), width=len(labels), weights=features.weights)
+    return spec.model_copy(update={"outputs": {"features": features, "logits": logits}, "published": ()})
+
+
+def _generated(outputs: Iterator[dict[str, Array]]) -> Generator[dict[str, Array], None, None]:
+    yield from outputs  # an iterator, which need not have a `close`

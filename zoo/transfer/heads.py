@@ -1,0 +1,141 @@
+"""Heads: what turns features into logits; trained here, and run as plain matrix products wherever that will do."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import WeightsError
+from zoo.runtime import Array
+
+HIDDEN = 256  # units of the hidden layer of the textbook recipe
+
+
+class Head(ABC):
+    """features float32 [n, d] -> logits float32 [n, classes]."""
+
+    @abstractmethod
+    def __call__(self, features: Array) -> Array: ...
+
+    @abstractmethod
+    def save(self, folder: Path) -> str:
+        """Write the head into `folder`; returns the file's name."""
+
+    @abstractmethod
+    def parameters(self) -> int:
+        """The number of its weights."""
+
+
+@dataclass(frozen=True)
+class DenseHead(Head):
+    """Dense layers with ReLU between them, in NumPy: no framework is needed to predict.
+
+    layers: (kernel float32 [inputs, units], bias float32 [units]) of each.
+    """
+
+    layers: tuple[tuple[Array, Array], ...]
+
+    def __call__(self, features: Array) -> Array:
+        """See `Head`."""
+        found = features
+        for number, (kernel, bias) in enumerate(self.layers):
+            found = (np.maximum(found, 0) if number else found) @ kernel + bias
+        return found
+
+    def save(self, folder: Path) -> str:
+        """See `Head.save`."""
+        arrays = {
+            f"{what}{number}": array
+            for number, pair in enumerate(self.layers)
+            for what, array in zip("kb", pair, strict=True)
+        }
+        np.savez(folder / "head.npz", **arrays)  # type: ignore[arg-type]
+        return "head.npz"
+
+    def parameters(self) -> int:
+        """See `Head.parameters`."""
+        return sum(array.size for array in itertools.chain.from_iterable(self.layers))
+
+
+@dataclass(frozen=True)
+class KerasHead(Head):
+    """A user's own Keras layers."""
+
+    model: Any
+
+    def __call__(self, features: Array) -> Array:
+        """See `Head`."""
+        return np.asarray(self.model(features, training=False), np.float32)
+
+    def save(self, folder: Path) -> str:
+        """See `Head.save`."""
+        self.model.save(folder / "head.keras")
+        return "head.keras"
+
+    def parameters(self) -> int:
+        """See `Head.parameters`."""
+        return int(self.model.count_params())
+
+
+def read_head(file: Path) -> Head:
+    """The head that `Head.save` wrote; raises WeightsError for anything else."""
+    try:
+        if file.suffix == ".keras":
+            import keras
+
+            return KerasHead(keras.models.load_model(file))
+        with np.load(file, allow_pickle=False) as stored:
+            count = len(stored.files) // 2
+            return DenseHead(tuple((stored[f"k{number}"], stored[f"b{number}"]) for number in range(count)))
+    except Exception as error:
+        raise WeightsError(f"the head {str(file)!r} can't be read: {error}") from error
+
+
+def solve_logistic(features: Array, targets: Array, *, c: float, class_weight: Any, seed: int) -> DenseHead:
+    """Multinomial logistic regression with an L2 penalty, solved to its optimum by scikit-learn (L-BFGS).
+
+    features are scaled so that their mean length is 1: then one `c` suits networks whose features differ in size.
+    c: the inverse of the penalty's strength. On 1,000 AG News texts 1 gave 0.884 and 10 gave 0.850.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    lengths = float(np.linalg.norm(features, axis=1).mean())
+    scale = np.float32(1 / lengths if lengths > 0 else 1.0)
+    found = LogisticRegression(C=c, max_iter=1000, class_weight=class_weight, random_state=seed)
+    found.fit(np.asarray(features) * scale, targets)
+    kernel, bias = found.coef_.T * scale, found.intercept_
+    if kernel.shape[1] == 1:  # two classes share one score: 0 against it is the same
+        kernel, bias = np.hstack([0 * kernel, kernel]), np.array([0.0, bias[0]])
+    return DenseHead(((kernel.astype(np.float32), bias.astype(np.float32)),))
+
+
+def keras_head(kind: Any, width: int, classes: int, dropout: float) -> Any:
+    """A `keras.Model` from features to logits: "linear", "hidden", a Keras layer, or a callable of a tensor."""
+    import keras
+
+    inputs = keras.Input((width,))
+    if kind == "linear":
+        outputs = keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(inputs))
+    elif kind == "hidden":
+        hidden = keras.layers.Dense(HIDDEN, activation="relu")(inputs)
+        outputs = keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(hidden))
+    else:
+        outputs = kind(inputs)
+        if outputs.shape[-1] != classes:
+            outputs = keras.layers.Dense(classes)(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def as_head(model: Any, kind: Any, scale: float) -> Head:
+    """The `model` that was trained on features times `scale`; one of our own kinds needs no framework any more."""
+    if not isinstance(kind, str):
+        return KerasHead(model)
+    dense: Sequence[Any] = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
+    (kernel, bias), *rest = [(np.asarray(layer.kernel), np.asarray(layer.bias)) for layer in dense]
+    return DenseHead(((kernel * np.float32(scale), bias), *rest))

@@ -102,9 +102,10 @@ class Parts:
         try:
             return piece(tensors)
         except tf.errors.OpError as error:
+            told = error.message.rsplit("\n\n", 1)[-1]  # after where in Python the operation was made
             raise BackboneError(
                 f"backbone {self.backbone.spec.name!r} failed in what stays in TensorFlow: "
-                f"{' '.join(error.message.split())[:400]}"
+                f"{' '.join(told.split())[:400]}"
             ) from error
 
 

@@ -10,7 +10,7 @@ from zoo.errors import NotFittedError, OptionError, PairError, UnknownNameError
 from zoo.plugins import Plugins
 from zoo.specs import BackboneSpec, DatasetSpec, OutputSpec, Published, TaskSpec, TextInput, WeightsSpec
 from zoo_bench.facts import Gpu, Interval, Latency, Machine, Measured, Memory, Rate
-from zoo_bench.fold import latency, rate
+from zoo_bench.intervals import latency, rate
 from zoo_bench.job import Job
 from zoo_bench.published import compare, suspicions
 from zoo_bench.row import Row, RowsError, append_row, read_rows
@@ -57,11 +57,18 @@ def test_five_repeats_are_too_few_for_an_interval():
     assert (found.value, found.low, found.high, found.n) == (8.0, None, None, 5)
 
 
-def test_a_percentile_is_a_latency_that_occurred_and_needs_a_call_beyond_it():
+def test_a_percentile_is_a_latency_that_occurred_and_needs_as_many_calls_as_early_stopping_asks_for():
     full = latency([number / 1000 for number in range(1, 201)])
-    assert (full.p50, full.p90, full.p99, full.n) == (0.1, 0.18, 0.198, 200)
+    assert (full.p50, full.p90, full.p99, full.n) == (0.1, 0.18, None, 200)
     few = latency([0.3, 0.1, 0.2])
     assert (few.p50, few.p90, few.p99, few.n) == (0.2, None, None, 3)
+    assert full.needs == {"p50": 11, "p90": 64, "p99": 662}  # 64 and 662: MLPerf's own counts
+
+
+@pytest.mark.parametrize(("n", "discarded"), [(64, 0), (2048, 172), (2116, 178), (2145, 181), (7469, 685)])
+def test_a_bound_discards_as_many_calls_as_the_load_generator_of_mlperf_does(n, discarded):
+    # The numbers are from published logs: "Processed at least 64 queries (N). Would discard K highest latency queries."
+    assert latency(list(range(n))).bounds["p90"] == n - 1 - discarded
 
 
 def test_a_row_comes_back_from_its_file_as_it_was(tmp_path):
@@ -258,6 +265,6 @@ def test_samples_are_those_of_the_same_labels_and_a_named_dataset_is_for_all(plu
     (pair,) = select(plugins, [], []).pairs
     assert samples(plugins, pair).name == "pets"
     settings = Job(task="", backbone="", output="", seconds=3.0)
-    assert jobs(plugins, [pair], settings) == [Job("sorting", "here", "logits", dataset="pets", seconds=3.0)]
-    (named,) = jobs(plugins, [pair], Job(task="", backbone="", output="", dataset="csv:mine.csv"))
+    assert jobs(plugins, [pair], [settings]) == [Job("sorting", "here", "logits", dataset="pets", seconds=3.0)]
+    (named,) = jobs(plugins, [pair], [Job(task="", backbone="", output="", dataset="csv:mine.csv")])
     assert named.dataset == "csv:mine.csv"

@@ -113,7 +113,15 @@ def test_a_measured_row_has_every_figure_and_what_it_takes_to_repeat_it(measured
         assert row.throughput.n < 6 or row.throughput.low <= row.throughput.value <= row.throughput.high
         assert row.end_to_end.value > 0
         assert 0 < row.latency.p50 <= row.latency.p90
-        assert row.latency.n < 100 or row.latency.p90 <= row.latency.p99
+        assert (row.latency.p99 is None) == (row.latency.n < 662)
+        assert row.latency_end_to_end.p50 > 0
+        assert row.throughput.ended in ("narrow", "budget")
+        assert (row.check.against, row.check.value >= row.check.threshold) == ("accuracy run", True)
+        assert row.check.n == min(32, row.dataset.n)
+        assert row.compute is None or 0 < row.compute.flops < 1e9
+        assert row.compute is not None or any("operations not counted" in note for note in row.notes)
+        assert row.compute is None or row.compute.peak > row.compute.achieved > 0
+        assert (row.beside, row.asked["seconds"], row.format) == (0, 0.2, 2)
         assert min(row.load, row.first_call, row.warm_up, row.duration) > 0
         assert row.memory.kind == "resident"
         assert row.memory.peak > row.memory.before > 0
@@ -166,7 +174,11 @@ def test_whatever_goes_wrong_in_a_pair_is_its_row_and_json_stands_alone(failures
     assert rows["bug"]["error"].startswith("ZeroDivisionError: a bug of the plugin (faulty.py:")
     assert rows["exit"]["error"].startswith("its process ended with exit code 7 and no answer")
     assert all(row["metrics"] == {} and row["throughput"] is None for row in rows.values())
-    assert [row.backbone for row in read_rows([out])[0]] == list(FAILING)
+    written = read_rows([out])[0]
+    assert {row.backbone for row in written} == set(FAILING)
+    assert [row.order for row in written] == list(range(1, len(FAILING) + 1))
+    assert [row.backbone for row in written] != list(FAILING)  # shuffled
+    assert len({row.run for row in written}) == 1
     assert done.stderr == ""
 
 

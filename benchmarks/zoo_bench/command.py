@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ import click
 
 from zoo_bench.files import FILE, writable, write
 from zoo_bench.report import made
+from zoo_bench.settings import BatchSizes, Seconds
 
 if TYPE_CHECKING:
     from zoo_bench.job import Job
     from zoo_bench.row import Row
+    from zoo_bench.runner import Runner
     from zoo_bench.selection import Selection
 
 
@@ -28,64 +31,150 @@ if TYPE_CHECKING:
 )
 @click.option("--data", "dataset", help="Measure on this dataset, not on each pair's own samples.")
 @click.option("--split", help="The dataset's split, in its own words: test, 'train[:10%]'.")
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--runtime", default="tf", show_default=True, help="What computes ('zoo list --runtimes').")
-@click.option("--precision", default="fp32", show_default=True, help="The precision of the numbers.")
+@click.option(
+    "--batch-size",
+    "batch_sizes",
+    default="32",
+    show_default=True,
+    type=BatchSizes(),
+    help="So many inputs at once; several with commas between, each a row; 'auto' doubles until the throughput stops "
+    "rising or memory runs out, and takes the best.",
+)
+@click.option(
+    "--runtime",
+    "runtimes",
+    default=("tf",),
+    show_default=True,
+    multiple=True,
+    help="What computes ('zoo list --runtimes'); may be repeated, each is a row.",
+)
+@click.option(
+    "--precision",
+    "precisions",
+    default=("fp32",),
+    show_default=True,
+    multiple=True,
+    help="The precision of the numbers; may be repeated, each is a row of every runtime that has it.",
+)
 @click.option("--device", help="Such as cpu or gpu:0; by default the best at hand.")
 @click.option(
     "--seconds",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(min=0.05),
-    help="The time for each of the three speed measurements of a pair.",
+    type=Seconds(min=0.05),
+    help="The budget of each of the four speed measurements; one whose interval is narrow before ends before, one that "
+    "has too few repeats takes up to five times as long.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many examples for the metrics.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many examples for the metrics, spread evenly.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the order, and of plugins.")
 @click.option(
     "--timeout",
     default=3600.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds after which a pair is given up.",
+    type=Seconds(min=0, min_open=True),
+    help="Seconds after which a pair is given up, fetching not counted.",
+)
+@click.option(
+    "--jobs",
+    "workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="So many pairs at a time. They share the machine, and their rows say so: for sweeps of accuracy.",
 )
 @click.option("--out", type=FILE, help="Append each row to this file of JSON lines as soon as it is there.")
+@click.option("--resume", is_flag=True, help="Leave out the pairs that --out shows to be finished; see above.")
 @click.option("--markdown", "markdown_file", type=FILE, help="Write the tables into this file as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else.")
 def bench(
     tasks: tuple[str, ...],
     backbones: tuple[str, ...],
+    device: str | None,
     timeout: float,
+    workers: int,
     out: Path | None,
+    resume: bool,
     markdown_file: Path | None,
     as_json: bool,
+    seed: int,
     **settings: Any,
 ) -> None:
     """Measure ready pairs of task and backbone: accuracy, speed, memory; by default all whose weights are at hand.
 
-    Each pair runs in a process of its own, on samples of its own labels unless --data names a dataset. One that fails
-    is a row with its error, and the exit code is 1.
-    """
-    from zoo.plugins import installed
-    from zoo_bench.job import Job
-    from zoo_bench.selection import jobs
+    Each pair runs in a process of its own, on samples of its own labels unless --data names a dataset. One that fails,
+    crashes, hangs or runs out of memory is a row with the cause, and the exit code is 1.
 
-    plugins = installed()
+    \b
+    Timed, as MLPerf Inference names it, on real inputs and never on random ones:
+      offline        inputs per second, the network alone and end to end from files
+      single stream  latency percentiles, likewise; p90 needs 64 calls, p99 662
+    A row is an error where the timed outputs are not those of the accuracy run.
+
+    \b
+    --resume goes on after any end of an earlier run, kill -9 included: with the same --out and settings, no pair is
+    repeated that was finished, failed ones among them, by the same versions and weights on this machine. Several runs
+    may append to one file; each row names its run.
+
+    \b
+    zoo bench --backbone 'tiny_*'
+    zoo bench --task classification --runtime tf --runtime openvino --precision fp32 --precision bf16
+    zoo bench --backbone inception_v3 --data csv:mine.csv --batch-size auto --out rows.jsonl --resume
+    """
+    from zoo_bench.job import Run
+    from zoo_bench.runner import Runner
+    from zoo_bench.sweep import sweep
+
+    if resume and out is None:
+        raise click.UsageError("--resume goes on with a file of rows: name it with --out")
     with _as_usage_errors():
-        plugins.runtimes.get(settings["runtime"])
-        selection = _selected(tasks, backbones)
-    for path in (out, markdown_file):
-        writable(path)
-    if selection.absent and not as_json:
-        _mention_absent(selection)
-    wanted = jobs(plugins, selection.pairs, Job(task="", backbone="", output="", **settings))
-    rows: list[Row] = []
+        jobs = _wanted(tasks, backbones, settings, seed, device, quiet=as_json)
+        left, rows = _left(jobs, out, resume=resume)
+        writable(markdown_file)
+        names = list(dict.fromkeys(job.runtime for job in jobs))
+        runner = Runner(names, timeout, Run(uuid.uuid4().hex[:12], min(workers, len(left) or 1) - 1))
+        if device and left:
+            left = _on_device(left, device, runner)
+        _appendable(out)
     try:
-        for row in _measured(wanted, timeout, out, quiet=as_json):
+        for row in sweep(runner, left, seed, workers, out, as_json):
             rows.append(row)
     finally:  # an interrupted run keeps what it has found
+        runner.stop()
         _print(rows, markdown_file, as_json)
     if any(row.error is not None for row in rows):
         raise SystemExit(1)
+
+
+def _wanted(
+    tasks: Sequence[str],
+    backbones: Sequence[str],
+    settings: dict[str, Any],
+    seed: int,
+    device: str | None,
+    *,
+    quiet: bool,
+) -> list[Job]:
+    """Every pair with every combination of settings; what is left out of them is said on stderr."""
+    from zoo.plugins import installed
+    from zoo_bench.job import Job
+    from zoo_bench.selection import jobs, with_data
+    from zoo_bench.settings import combinations
+
+    plugins = installed()
+    lists = [settings.pop(name) for name in ("runtimes", "precisions", "batch_sizes")]
+    common = Job(task="", backbone="", output="", seed=seed, device=device, **settings)
+    combined, absent = combinations(plugins, *lists, common)
+    selection = _selected(tasks, backbones)
+    pairs: Sequence[Any] = selection.pairs
+    if common.dataset is not None:
+        pairs, reasons = with_data(plugins, pairs, common.dataset, common.split)
+        absent += reasons
+    if not quiet:
+        if selection.absent:
+            _mention_absent(selection)
+        for reason in absent:
+            click.echo(f"left out: {reason}", err=True)
+    return jobs(plugins, pairs, combined)
 
 
 def _selected(tasks: Sequence[str], backbones: Sequence[str]) -> Selection:
@@ -104,52 +193,30 @@ def _selected(tasks: Sequence[str], backbones: Sequence[str]) -> Selection:
     return selection
 
 
-def _measured(jobs: Sequence[Job], timeout: float, out: Path | None, *, quiet: bool) -> Iterator[Row]:
-    """Row after row, each on disk before it is yielded."""
-    from zoo_bench.row import append_row
-    from zoo_bench.runner import Runner
+def _left(jobs: list[Job], out: Path | None, *, resume: bool) -> tuple[list[Job], list[Row]]:
+    """The jobs that are still to be done, and the rows of those that are finished."""
+    from zoo_bench.resume import earlier, remaining
 
-    runner = Runner(jobs[0].runtime, timeout)
-    with _progress(len(jobs), quiet=quiet) as (begin, finish):
-        for number, job in enumerate(jobs, start=1):
-            begin(job)
-            row = runner.run(job)
-            if out:
-                append_row(out, row)
-            finish(number, row)
-            yield row
-
-
-@contextmanager
-def _progress(total: int, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
-    """What to call before and after each pair: a bar where a person looks, else a line for each that is finished."""
-    from zoo.progress import visible
-
-    if quiet or not visible():
-        echo = (
-            (lambda number, row: None)
-            if quiet
-            else (lambda number, row: click.echo(_line(number, total, row), err=True))
-        )
-        yield lambda job: None, echo
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        handle = bar.add_task("", total=total)
-
-        def finish(number: int, row: Row) -> None:
-            bar.console.print(_line(number, total, row), highlight=False, markup=False)
-            bar.advance(handle)
-
-        yield lambda job: bar.update(handle, description=job.name), finish
+    if out is None:
+        return jobs, []
+    rows, complaints = earlier(out)
+    for complaint in complaints if resume else ():
+        click.echo(complaint, err=True)
+    if not resume:
+        return jobs, []
+    left, found = remaining(jobs, rows)
+    click.echo(f"{len(found)} of {len(jobs)} are finished, {len(left)} are left", err=True)
+    return left, found
 
 
-def _line(number: int, total: int, row: Row) -> str:
-    start = f"[{number}/{total}] {row.name}"
-    return f"{start}: {row.error}" if row.error is not None else f"{start}: {row.duration:.1f} s"
+def _on_device(jobs: list[Job], device: str, runner: Runner) -> list[Job]:
+    from zoo_bench.settings import on_device
+
+    seen = {name: runner.devices(name) for name in dict.fromkeys(job.runtime for job in jobs)}
+    found, words = on_device(jobs, device, seen)
+    for word in words:
+        click.echo(f"left out: {word}", err=True)
+    return found
 
 
 def _print(rows: Sequence[Row], markdown_file: Path | None, as_json: bool) -> None:
@@ -178,3 +245,14 @@ def _as_usage_errors() -> Iterator[None]:
         yield
     except ZooError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _appendable(path: Path | None) -> None:
+    """Say now, not after the first pair, that no row can be added to `path`: some places only an attempt tells."""
+    writable(path)
+    if path is None:
+        return
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise click.UsageError(f"{str(path)!r} cannot be written: {error.strerror}") from error

@@ -115,21 +115,21 @@ class Compute(Facts):
 
 
 class Check(Facts):
-    """Whether the timed run gave the outputs of the accuracy run; a row where it did not is an error.
+    """How well the timed run gave the outputs of the accuracy run; a row where it did not is an error.
 
     against: "accuracy run", or "single calls" where no dataset was at hand.
-    n: inputs compared; difference: the largest found, as `measure` says; tolerance: the largest that is accepted.
+    measure: what `value` counts, in words; threshold: the least that is accepted; n: how many inputs were compared.
     """
 
     against: str
     measure: str
+    value: float
+    threshold: float
     n: int
-    difference: float
-    tolerance: float
 
 
 class Clocks(Facts):
-    """Medians of what was read, several times, while the throughput was measured; None for what nobody tells.
+    """Medians of what was read at the end of each round of the throughput; None for what nobody tells.
 
     source: "nvml" for a GPU, else "cpuinfo". mhz: the GPU's SM clock, or the mean over the processor's cores.
     memory_mhz, watts, celsius: the GPU's.

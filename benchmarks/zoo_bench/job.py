@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -10,8 +13,9 @@ class Job:
     """One pair and its settings; plain values only, so that it travels to another process.
 
     backbone: the full name; output: what the task uses of it; device: None for the best at hand.
+    batch_size: "auto" for the one with the best throughput, which is searched for.
     dataset: a name or path as `Model.evaluate` takes it; None where there is none, then the task's sample inputs serve.
-    seconds: the time for each of the three speed measurements; limit: so many examples for the metrics, None for all.
+    seconds: the time for each speed measurement; limit: so many examples for the metrics, None for all.
     """
 
     task: str
@@ -20,7 +24,7 @@ class Job:
     runtime: str = "tf"
     precision: str = "fp32"
     device: str | None = None
-    batch_size: int = 32
+    batch_size: int | str = 32
     dataset: str | None = None
     split: str | None = None
     seconds: float = 1.0
@@ -31,3 +35,16 @@ class Job:
     def name(self) -> str:
         """`TASK/BACKBONE`."""
         return f"{self.task}/{self.backbone}"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """All settings by name, as a row keeps them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of the harness. id: another for each; beside: so many other pairs may run while one does."""
+
+    id: str
+    beside: int = 0

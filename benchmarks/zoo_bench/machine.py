@@ -16,7 +16,12 @@ import zoo
 from zoo.plugins import installed
 from zoo_bench.facts import Gpu, Machine
 
-PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-text")
+PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-text", "jaxlib", "nvidia-ml-py")
+# Prefixes of what changes how frameworks compute; not of what names places on this machine.
+LISTENED_TO = (
+    *("TF_ENABLE_", "TF_NUM_", "TF_XLA_", "TF_GPU_", "TF_FORCE_", "TF_CUDNN_", "TF_DETERMINISTIC_", "XLA_", "JAX_"),
+    *("OMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "OV_", "ORT_", "CUDA_VISIBLE_", "NVIDIA_TF32_"),
+)
 
 
 @functools.cache
@@ -65,6 +70,11 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
     commit = _commit()
     return found | ({"commit": commit} if commit else {})
+
+
+def environment() -> dict[str, str]:
+    """The variables that frameworks and their libraries listen to, as they are set."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(LISTENED_TO)}
 
 
 def command_line() -> str:

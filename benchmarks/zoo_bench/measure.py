@@ -7,11 +7,9 @@ returns NumPy arrays, so the device has finished inside the timed region.
 from __future__ import annotations
 
 import importlib
-import itertools
 import random
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,81 +17,128 @@ import numpy as np
 
 import zoo
 from zoo import Dataset, Model, weights
-from zoo.batches import groups, stack
 from zoo.disk import files_of
-from zoo.errors import InputError
-from zoo.inputs import Prepared, prepare_all, sample_inputs
+from zoo.inputs import Prepared
+from zoo.runtime import Array, Compiled
 from zoo_bench import resident
+from zoo_bench.check import SAMPLE, Recorder, checked, rows
+from zoo_bench.clocks import ClockReader, load_average
+from zoo_bench.intervals import calls_needed
 from zoo_bench.job import Job
-
-SOURCES = 256  # at most so many distinct inputs, run over and over
-SINGLES = 16  # distinct inputs for the latency
-AT_LEAST = 6  # the fewest repeats that give the median an interval
-CALLS = 100  # the fewest calls that give a 99th percentile
-PATIENCE = 5  # a measurement ends after so many budgets, with however few repeats
-WARM_UP = 0.25  # of a budget
-SEGMENTS = 10  # a budget of the end-to-end stream is cut into so many repeats
-
-Repeats = list[tuple[int, float]]
+from zoo_bench.material import Material
+from zoo_bench.scenarios import Series, end_to_end, in_turns, offline, single_stream, timed, warm
 
 
-def measure(job: Job) -> dict[str, Any]:
-    """Measure `job`, whose weights are at hand; what `zoo_bench.fold.fold` takes. Raises the errors of the zoo."""
+def measure(job: Job, tell: Callable[[Any], None]) -> None:
+    """Measure `job`, whose weights are at hand, and tell of it; raises the errors of the zoo.
+
+    Told is first ("measured", what `zoo_bench.fold.fold` takes), then ("counted", what `zoo_bench.flops` found) or
+    ("uncounted", why it found nothing), last because it reads the weights once more.
+    """
     random.seed(job.seed)
     np.random.seed(job.seed)  # what a plugin draws, it draws again
+    load = load_average()
     model: Model = zoo.get(job.task, job.backbone, runtime=job.runtime, precision=job.precision, device=job.device)
     files = model.files(job.output)
     _read_once(files.values())
-    digests = {role: weights.digest(path) for role, path in files.items()}
     dataset = model.dataset(job.dataset, split=job.split) if job.dataset else None
     if dataset:
         model.task.metric(dataset, model.labels)  # label spaces that can't meet are told before anything is timed
-    speed = _speed(model, job, _sources(model, dataset))
-    found = _evaluation(model, dataset, job) if dataset else {"dataset": None, "metrics": {}, "notes": []}
-    return {
-        **speed,
-        **found,
-        "weights": sum(weights.size(path) for path in files.values()),
-        "digests": digests,
-    }
+    material = Material(model, dataset, job.limit)
+    speed, timed_outputs = _speed(model, job, material)
+    found = _evaluation(model, dataset, job, timed_outputs) if dataset else _calls(model, job, material, timed_outputs)
+    if speed["clocks"]:
+        speed["clocks"]["load"] = load
+    tell(("measured", {**speed, **found, "weights": sum(weights.size(path) for path in files.values())}))
+    tell(_operations(model, job, material))
 
 
-def _speed(model: Model, job: Job, sources: list[Any]) -> dict[str, Any]:
-    """Load, first call, warm-up, forward only, latency and end to end; memory over all of them."""
+def _speed(model: Model, job: Job, material: Material) -> tuple[dict[str, Any], dict[int, Mapping[str, Array]]]:
+    """Load, first call, warm-up, offline and single stream; memory over all of them; the outputs by input."""
+    assert isinstance(job.batch_size, int)
     for module in model.spec.imports:  # an import is no part of loading weights; if it fails, loading says so better
         with suppress(ImportError):
             importlib.import_module(module)
     resident.reset_peak()
     before = resident.now()
-    load = _timed(model.load)
+    load = timed(model.load)
     run = model.compiled(job.output)
-    batches, singles = _batches(model, sources, job.batch_size)
-    first_call = _timed(lambda: run(batches[0]))
-    warm_up = _timed(lambda: _warm(run, batches, job.seconds))
-    forward = _over(run, batches, job.seconds, AT_LEAST)
-    _warm(run, singles, job.seconds)
-    latencies = _over(run, singles, job.seconds, CALLS)
-    end_to_end = _end_to_end(model, sources, job.batch_size, job.seconds)
+    batches = material.batches(job.batch_size)
+    first_call = timed(lambda: run(batches[0]))
+    warm_up = timed(lambda: warm(run, batches, job.seconds))
+    clocks = ClockReader(run.device)
+    latest: dict[int, Mapping[str, Array]] = {}
+    found = _scenarios(model, run, job, material, batches, latest, clocks)
     on_device = run.peak_memory()
     memory = {"peak": on_device, "kind": "device"} if on_device is not None else resident.peak_since(before)
-    return {
+    speed = {
+        "runtime": getattr(run, "runtime", job.runtime),  # of one that chooses among others, its choice
         "device": run.device,
         "precision": run.precision,
         "batch_size": max(len(batch) for batch in batches),
-        "inputs": _origin(sources[0], model.spec.input.kind),
+        "inputs": _origin(material.sources[0], model.spec.input.kind),
         "load": load,
         "first_call": first_call,
         "warm_up": warm_up,
-        "forward": forward,
-        "singles": latencies,
-        "end_to_end": end_to_end,
+        **found,
+        "clocks": clocks.medians(),
         "memory": memory,
         "parameters": run.parameters(),
     }
+    return speed, _by_input(batches, latest)
 
 
-def _evaluation(model: Model, dataset: Dataset, job: Job) -> dict[str, Any]:
-    found = model.evaluate(dataset, batch_size=job.batch_size, limit=job.limit).to_json()
+def _scenarios(
+    model: Model,
+    run: Compiled,
+    job: Job,
+    material: Material,
+    batches: Sequence[Array],
+    latest: dict[int, Mapping[str, Array]],
+    clocks: ClockReader,
+) -> dict[str, Any]:
+    """Each scenario's repeats and why they ended, (inputs, seconds) each, by the name that it has in a row."""
+    settings = {option.name: option.default for option in model.task.spec.options}
+    singles = material.singles()
+    warm(run, singles, job.seconds)
+
+    def answer(group: Sequence[Any], outputs: Any) -> int:
+        readable = [item for item in group if isinstance(item, Prepared)]
+        if readable:
+            model.task.postprocess(outputs, readable, model.facts, model.labels, settings)
+        return len(readable)
+
+    readable = [item.source for item in material.items(len(singles))]
+    measures = {
+        "throughput": (Series(job.seconds), offline(run, batches, latest)),
+        "latency": (
+            Series(job.seconds, goals=(calls_needed(90), calls_needed(99))),
+            single_stream(run, singles),
+        ),
+        "latency_end_to_end": (
+            Series(job.seconds, goals=(calls_needed(90),)),
+            single_stream(model.predict, readable),
+        ),
+        "end_to_end": (
+            Series(job.seconds),
+            end_to_end(
+                lambda sources: model.outputs(sources, job.output, int(job.batch_size)),
+                material.sources,
+                lambda found: answer(*found),
+            ),
+        ),
+    }
+    in_turns(measures.values(), after_round=clocks.read)
+    return {name: {"repeats": series.repeats, "ended": series.ended} for name, (series, _) in measures.items()}
+
+
+def _evaluation(
+    model: Model, dataset: Dataset, job: Job, timed_outputs: Mapping[int, Mapping[str, Array]]
+) -> dict[str, Any]:
+    """The scores, and whether the outputs behind them are those of the timed run."""
+    recorder = Recorder(model)
+    model.outputs = recorder  # type: ignore[method-assign, assignment]
+    found = model.evaluate(dataset, batch_size=int(job.batch_size), limit=job.limit).to_json()
     about = {
         "name": dataset.name,
         "split": dataset.split,
@@ -102,102 +147,41 @@ def _evaluation(model: Model, dataset: Dataset, job: Job) -> dict[str, Any]:
         "n": found["n"],
         "unread": len(found["failed"]),
     }
-    return {"dataset": about, "metrics": found["metrics"], "notes": found["notes"]}
+    check = checked(model, "accuracy run", recorder.kept, timed_outputs)
+    return {"dataset": about, "metrics": found["metrics"], "notes": found["notes"], "check": check}
 
 
-def _sources(model: Model, dataset: Dataset | None) -> list[Any]:
-    """The first inputs of the dataset, or the samples that the core carries."""
-    if dataset is None:
-        return list(sample_inputs(model.spec.input.kind))
-    inputs = (source for example in dataset for source in model.task.inputs(example))
-    return list(itertools.islice(inputs, SOURCES))
+def _calls(
+    model: Model, job: Job, material: Material, timed_outputs: Mapping[int, Mapping[str, Array]]
+) -> dict[str, Any]:
+    """Where nothing can be scored, single calls are what the outputs of the timed run are held against."""
+    run = model.compiled(job.output)
+    reference = [rows(run(single), 1)[0] for single in material.singles()]
+    check = checked(model, "single calls", reference, timed_outputs)
+    return {"dataset": None, "metrics": {}, "notes": [], "check": check}
 
 
-def _batches(model: Model, sources: Iterable[Any], batch_size: int) -> tuple[list[Any], list[Any]]:
-    """Prepared sources in batches of the size that the network takes, and one by one; raises InputError if there are
-    none.
+def _operations(model: Model, job: Job, material: Material) -> tuple[str, Any]:
+    try:
+        from zoo_bench.flops import INPUTS, counted
 
-    Where too few for one batch are at hand they are repeated to fill it. Pictures of a network without a fixed size
-    share a batch only where they are of one size.
-    """
-    spec = model.spec.input
-    most = spec.batch or batch_size
-    with closing(prepare_all(iter(sources), spec)) as prepared:
-        readable = (item for item in prepared if isinstance(item, Prepared))
-        items = list(itertools.islice(readable, max(most, 2 * SINGLES)))
-    if not items:
-        raise InputError("not one input could be read: there is nothing to run")
-    fixed = spec.kind == "text" or spec.size is not None
-    if fixed:
-        items = list(itertools.islice(itertools.cycle(items), -(-len(items) // most) * most))
-    batches = [
-        stack([item.value for item in group if isinstance(item, Prepared)], spec.kind) for group in groups(items, most)
-    ]
-    singles = [stack([item.value], spec.kind) for item in items[:SINGLES]]
-    return batches, singles
+        found = counted(model, job.output, [item.value for item in material.items(INPUTS)])
+        return ("counted", found) if found["flops"] else ("uncounted", "its graph has no product and no convolution")
+    except Exception as error:  # noqa: BLE001 - a graph that can't be counted has been timed all the same
+        return "uncounted", " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def _end_to_end(model: Model, sources: Sequence[Any], batch_size: int, seconds: float) -> Repeats:
-    """From sources to predictions as `Model.predict` goes, in one stream cut into segments: (inputs, seconds) each.
-
-    The first batch fills the pipeline and is not counted.
-    """
-    settings = {option.name: option.default for option in model.task.spec.options}
-    segments: Repeats = []
-    with closing(model.outputs(itertools.cycle(sources), model.pair.output, batch_size)) as stream:
-        _answer(model, *next(stream), settings)
-        start = mark = time.perf_counter()
-        counted = 0
-        for group, outputs in stream:
-            counted += _answer(model, group, outputs, settings)
-            now = time.perf_counter()
-            if counted and now - mark >= seconds / SEGMENTS:
-                segments.append((counted, now - mark))
-                counted, mark = 0, now
-            if _over_budget(now - start, seconds, len(segments), AT_LEAST):
-                return segments
-    return segments
-
-
-def _answer(model: Model, group: Sequence[Any], outputs: Any, settings: dict[str, Any]) -> int:
-    """Turn one batch of outputs into predictions; how many there are."""
-    readable = [item for item in group if isinstance(item, Prepared)]
-    if not readable:
-        return 0
-    return len(model.task.postprocess(outputs, readable, model.facts, model.labels, settings))
-
-
-def _warm(run: Callable[[Any], Any], batches: Sequence[Any], seconds: float) -> None:
-    """Call `run` on every batch, each shape of which may be compiled anew, and go on for a part of the budget."""
-    start = time.perf_counter()
-    for number, batch in enumerate(itertools.cycle(batches), start=1):
-        run(batch)
-        if number >= len(batches) and time.perf_counter() - start >= WARM_UP * seconds:
-            return
-
-
-def _over(run: Callable[[Any], Any], batches: Sequence[Any], seconds: float, at_least: int) -> Repeats:
-    """(inputs, seconds) of each call of `run`, batch after batch, until the budget is spent."""
-    repeats: Repeats = []
-    start = time.perf_counter()
-    for batch in itertools.cycle(batches):
-        begun = time.perf_counter()
-        run(batch)
-        ended = time.perf_counter()
-        repeats.append((len(batch), ended - begun))
-        if _over_budget(ended - start, seconds, len(repeats), at_least):
+def _by_input(batches: Sequence[Array], latest: Mapping[int, Mapping[str, Array]]) -> dict[int, Mapping[str, Array]]:
+    """The outputs of the first inputs by their place among all, of those batches that were reached in time."""
+    found: dict[int, Mapping[str, Array]] = {}
+    start = 0
+    for number, batch in enumerate(batches):
+        if start >= SAMPLE:
             break
-    return repeats
-
-
-def _over_budget(spent: float, seconds: float, repeats: int, at_least: int) -> bool:
-    return (spent >= seconds and repeats >= at_least) or spent >= PATIENCE * seconds
-
-
-def _timed(action: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
+        if number in latest:
+            found |= dict(enumerate(rows(latest[number], len(batch)), start=start))
+        start += len(batch)
+    return found
 
 
 def _origin(source: Any, kind: str) -> str:

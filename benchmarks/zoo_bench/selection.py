@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zoo import Pair, weights
-from zoo.errors import NotFittedError, OptionError
+from zoo.dataset import DatasetOptions, open_dataset
+from zoo.errors import DatasetError, NotFittedError, OptionError, ZooError
 from zoo.pairs import find_pair, require_pair
 from zoo.search import matches
 from zoo.specs import BackboneSpec, DatasetSpec, TaskSpec, WeightsSpec
@@ -73,16 +74,52 @@ def samples(plugins: Plugins, pair: Pair) -> DatasetSpec | None:
     return None
 
 
-def jobs(plugins: Plugins, pairs: Sequence[Pair], settings: Job) -> list[Job]:
-    """One job for each pair with the given settings; where these name no dataset, on samples of the pair's own."""
+def jobs(plugins: Plugins, pairs: Sequence[Pair], settings: Sequence[Job]) -> list[Job]:
+    """One job for each pair and each of `settings`, of which the pair does not count, pair by pair.
+
+    Where they name no dataset, it is the pair's own samples.
+    """
     found = []
     for pair in pairs:
-        own = samples(plugins, pair) if settings.dataset is None else None
-        dataset = own.name if own else settings.dataset
-        found.append(
-            replace(settings, task=pair.task.name, backbone=pair.backbone.name, output=pair.output, dataset=dataset)
-        )
+        own = samples(plugins, pair)
+        for job in settings:
+            dataset = job.dataset if job.dataset is not None else own.name if own else None
+            named = {"task": pair.task.name, "backbone": pair.backbone.name, "output": pair.output}
+            found.append(replace(job, **named, dataset=dataset))
     return found
+
+
+def with_data(plugins: Plugins, pairs: Sequence[Pair], name: str, split: str | None) -> tuple[list[Pair], list[str]]:
+    """The pairs that can be measured on the dataset `name`, and in one line for each kind of pair why the others can't.
+
+    Raises the first reason where none can: DatasetError, OptionError, UnknownNameError.
+    """
+    kinds: dict[tuple[str, str], ZooError | None] = {}
+    for pair in pairs:
+        kind = (pair.backbone.input.kind, pair.task.targets)
+        if kind not in kinds:
+            kinds[kind] = _refusal(plugins, name, DatasetOptions(split=split, modality=kind[0], targets=kind[1]))
+    refusals = [error for error in kinds.values() if error]
+    if refusals and len(refusals) == len(kinds):
+        raise refusals[0]
+    left = [pair for pair in pairs if kinds[pair.backbone.input.kind, pair.task.targets] is None]
+    reasons = [
+        f"{pair_kind[0]} pairs with targets {pair_kind[1]!r} are left out: {error}"
+        for pair_kind, error in kinds.items()
+        if error
+    ]
+    return left, reasons
+
+
+def _refusal(plugins: Plugins, name: str, options: DatasetOptions) -> ZooError | None:
+    """Why the dataset `name` can't be used with that modality and those targets; None where it can."""
+    try:
+        found = open_dataset(name, options, plugins)
+    except ZooError as error:
+        return error
+    if (found.modality, found.targets) == (options.modality, options.targets):
+        return None
+    return DatasetError(f"{name!r} has {found.modality} examples with targets {found.targets!r}")
 
 
 def _require_ready(tasks: Sequence[TaskSpec], spec: BackboneSpec) -> None:

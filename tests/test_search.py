@@ -1,5 +1,7 @@
 """Questions to the catalogue: conditions on facts, orders, and what is left out for a fact that nobody states."""
 
+import json
+
 import pytest
 from test_cli import zoo as command
 
@@ -137,6 +139,7 @@ def test_list_refuses_a_fact_that_is_not_there_in_one_line():
 def test_list_names_the_facts():
     listed = command("list", "--facts").stdout
     assert all(f"\n{fact} " in listed for fact in FACTS)
+    assert json.loads(command("list", "--facts", "--json").stdout) == FACTS
 
 
 def test_show_says_what_is_unstated_and_where_a_fact_is_from():

@@ -19,7 +19,7 @@ FACTS = {
     "name": "full name",
     "architecture": "as its publisher calls it",
     "family": "inception, bit, ...",
-    "publisher": "first word of its handle, or its plugin's tag",
+    "publisher": "first word of its handle; keras for Keras Applications",
     "licence": "as SPDX writes it, lower case",
     "modality": "image or text",
     "tasks": "list of those that it is ready for or a head can be trained for",

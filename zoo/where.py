@@ -123,7 +123,7 @@ def _comparable(value: Any, term: ast.expr, in_percent: bool) -> Any:
     if isinstance(value, list | tuple | set):
         return [_comparable(item, term, in_percent) for item in value]
     if in_percent and not isinstance(term, ast.Name) and 0 < value <= 1:
-        return value * 100
+        return round(value * 100, 6)
     return value
 
 

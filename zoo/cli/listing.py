@@ -38,7 +38,10 @@ def list_command(
     """
     plugins = installed()
     if what == "facts":
-        _print_table(("fact", "what"), list(FACTS.items()))
+        if as_json:
+            click.echo(json.dumps(FACTS, indent=1))
+        else:
+            _print_table(("fact", "what"), list(FACTS.items()))
         return
     if what:
         _print_specs(getattr(plugins, what), as_json)

@@ -16,7 +16,7 @@ LAYERS = [
     {"plugins", "weights", "sources", "inputs"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved"},
     {"model", "search", "conversion", "graph", "parts", "split"},
-    {"compose"},
+    {"compose", "transfer", "tuning"},
     {"__init__"},
     {"cli", "testing", "__main__"},
 ]
@@ -52,19 +52,22 @@ def room(module: str) -> str:
 
 
 def test_every_room_of_the_core_has_its_layer():
-    rooms = {path.stem for path in (ROOT / "zoo").glob("*.py")} | {"cli"}
+    rooms = {path.stem for path in (ROOT / "zoo").glob("*.py")}
+    rooms |= {path.parent.name for path in (ROOT / "zoo").glob("*/__init__.py")}
     assert rooms - set(RANK) == set()
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "zoo").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "zoo").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT / "zoo"))
+)
 def test_imports_in_the_core_point_one_way(file):
-    if file.stem == "__init__":
+    own = file.relative_to(ROOT / "zoo").with_suffix("").parts[0]
+    if own == "__init__":
         return
-    own = RANK[file.stem]
     wrong = [
         module
         for module in imports(file, everywhere=False)
-        if module.split(".")[0] == "zoo" and RANK.get(room(module), -1) > own
+        if module.split(".")[0] == "zoo" and RANK.get(room(module), -1) > RANK[own]
     ]
     assert wrong == []
 
@@ -97,6 +100,8 @@ def test_the_core_names_no_plugin_in_an_import():
         "import zoo.cli; zoo.cli.main(['plugins'])",
         "import zoo.cli; zoo.cli.main(['bench', '--help'])",
         "import zoo.cli; zoo.cli.main(['predict', '--help'])",
+        "import zoo.cli; zoo.cli.main(['tune', '--help'])",
+        "import zoo.cli; zoo.cli.main(['list', '--runtimes'])",
         "import zoo; zoo.spec('inception_v3')",
     ],
 )

@@ -39,10 +39,13 @@ class Agreement:
         """Whether the candidate's answers may stand for the reference's."""
         return not self.fault and self.value >= self.threshold
 
+    @property
+    def shown(self) -> str:
+        """The figure, cut and not rounded: 0.989999 must not look like the 0.99 that it misses."""
+        return f"{np.floor(self.value * 1e5) / 1e5:.5f}"
+
     def __str__(self) -> str:
-        # Cut, not rounded: 0.98999 must not look like the 0.99 that it misses.
-        shown = np.floor(self.value * 1e5) / 1e5
-        found = f"{self.measure} {shown:.5f}, at least {self.threshold:g} wanted, n = {self.n}"
+        found = f"{self.measure} {self.shown}, at least {self.threshold:g} wanted, n = {self.n}"
         return f"{found}; {self.fault}" if self.fault else found
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from zoo.backbone import import_loader
 from zoo.errors import MissingPackageError, OptionError
 from zoo.pairs import require_pair
-from zoo.plugins import installed
+from zoo.plugins import AUTO, installed
 from zoo.progress import busy
-from zoo.runtime import Runtime
+from zoo.runtime import Runtime, missing_modules
 from zoo.saved import SAVED_FACTS, read_saved, saved_facts
 from zoo.specs import BackboneSpec, RuntimeSpec
 from zoo.task import Task
@@ -26,11 +25,16 @@ def get(
     runtime: str = "tf",
     precision: str = "fp32",
     device: str | None = None,
+    batch_size: int = 32,
     weights: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
 ) -> Any:
     """The model of a pair; its weights are fetched on first use.
 
     backbone: a name, alias or handle, or a spec of your own.
+    runtime: "auto" takes the fastest of the installed ones that answers as "tf" at fp32 does; it is tried out on first
+        use, which takes a minute or two, and remembered for this machine.
+    precision: "auto" lets that choice lower the precision, or, beside a runtime's name, takes the fastest of its own.
+    batch_size: the one for which "auto" chooses; any other runs too.
     weights: your own files in place of the published ones: a path, or one for each output by name.
     Returns a `zoo.Model`, or the task's own subclass. Raises UnknownNameError, PairError, MissingPackageError.
 
@@ -43,18 +47,36 @@ def get(
     if weights is not None and not isinstance(weights, Mapping):
         weights = {pair.output: weights}
     made: Task = import_loader(task_spec.loader, f"task {task!r}")(task_spec)
-    return made.model_class()(pair, made, get_runtime(runtime), device=device, precision=precision, weights=weights)
+    run = _chosen(made, runtime, batch_size) if AUTO.name in (runtime, precision) else get_runtime(runtime)
+    return made.model_class()(pair, made, run, device=device, precision=precision, weights=weights)
+
+
+def _chosen(task: Task, runtime: str, batch_size: int) -> Runtime:
+    """The runtime "auto" for `task`, or the one called `runtime` with the choice of its precision left open."""
+    from zoo.tuning.auto import AutoRuntime
+
+    if batch_size < 1:
+        raise OptionError(f"batch_size={batch_size!r} is too small; it is at least 1")
+    if runtime == AUTO.name:
+        return AutoRuntime(AUTO, task, batch_size)
+    return AutoRuntime(_installed_runtime(runtime), task, batch_size, only=runtime)
 
 
 def get_runtime(name: str) -> Runtime:
     """The runtime of that name; raises UnknownNameError, or MissingPackageError with what to install."""
-    spec: RuntimeSpec = installed().runtimes.get(name)
-    missing = [module for module in spec.requires if find_spec(module) is None]
-    if missing:
-        raise MissingPackageError(f"runtime {name!r} needs {', '.join(map(repr, missing))} ({spec.install})")
+    if name == AUTO.name:
+        raise OptionError(f"{name!r} chooses a runtime for a task: zoo.get(TASK, BACKBONE, runtime={name!r})")
+    spec = _installed_runtime(name)
     with busy(f"starting runtime {name!r}"):
         runtime: Runtime = import_loader(spec.loader, f"runtime {name!r}")(spec)
     return runtime
+
+
+def _installed_runtime(name: str) -> RuntimeSpec:
+    spec: RuntimeSpec = installed().runtimes.get(name)
+    if missing := missing_modules(spec):
+        raise MissingPackageError(f"runtime {name!r} needs {', '.join(map(repr, missing))} ({spec.install})")
+    return spec
 
 
 def load(path: str | os.PathLike[str], **options: Any) -> Any:

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "zoo"
 
+# Not a runtime but the choice of one; it stands among them, so that it is listed, and no plugin can take its name.
+AUTO = RuntimeSpec(
+    name="auto",
+    help="the fastest of these that answers as 'tf' does, tried on this machine ('zoo tune' explains the choice)",
+    precisions=("fp32", "auto"),
+    loader="zoo.tuning.auto:AutoRuntime",
+)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -52,6 +60,7 @@ class Plugins:
     def discover(cls, points: Iterable[EntryPoint] | None = None, catalogs: Iterable[Path] | None = None) -> Plugins:
         """The plugins of the given entry points and catalogues; by default all that are installed, and the user's."""
         plugins = cls()
+        plugins.runtimes.add(AUTO, "zoo")
         found = entry_points(group=ENTRY_POINT_GROUP) if points is None else points
         for point in sorted(found, key=lambda point: point.name):
             plugins._load(point)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,21 @@ import numpy.typing as npt
 from zoo.backbone import Backbone
 from zoo.specs import RuntimeSpec
 
+if TYPE_CHECKING:
+    from zoo.tuning.choice import Choice
+
 Array = npt.NDArray[Any]
 
 
 class Compiled(ABC):
-    """A backbone ready to run. `device` and `precision` say what really runs, not what was asked for."""
+    """A backbone ready to run. `device` and `precision` say what really runs, not what was asked for.
+
+    choice: where the runtime "auto" chose what runs, which one it is and why; None where it was asked for by name.
+    """
 
     device: str
     precision: str
+    choice: Choice | None = None
 
     @abstractmethod
     def __call__(self, batch: Array) -> dict[str, Array]:
@@ -60,6 +68,11 @@ class Runtime(ABC):
 
         Raises RuntimeLoadError for a device or precision that is not there, BackboneError for broken weights.
         """
+
+
+def missing_modules(spec: RuntimeSpec) -> list[str]:
+    """The modules that the runtime requires and that are not installed; none is imported."""
+    return [module for module in spec.requires if find_spec(module) is None]
 
 
 def text_batch(texts: Sequence[str]) -> Array:

@@ -58,7 +58,7 @@ def predict_command(
     """
     from zoo.compose import open_model
 
-    opened = open_model(model, runtime=runtime, precision=precision, device=device)
+    opened = open_model(model, runtime=runtime, precision=precision, device=device, batch_size=batch_size)
     sources = _expand(inputs) if opened.spec.input.kind == "image" else list(inputs)
     if out:
         _make_folder(out)  # before the model runs, not after
@@ -104,7 +104,8 @@ def eval_command(
     """
     from zoo.compose import open_model
 
-    found = open_model(model, runtime=runtime, precision=precision, device=device).evaluate(dataset, **options)
+    asked = {"runtime": runtime, "precision": precision, "device": device, "batch_size": options["batch_size"]}
+    found = open_model(model, **asked).evaluate(dataset, **options)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
     if found.failed:
         click.echo(f"{len(found.failed)} of {found.n + len(found.failed)} examples could not be read", err=True)

@@ -1,0 +1,92 @@
+"""A plugin of runtimes that go right and wrong in every way, as a folder that can be put on the path of modules."""
+
+from pathlib import Path
+
+PLUGIN = """
+import os
+import zoo
+
+RUNTIMES = {
+    "quick": (("fp32", "bf16"), ("quick_engine",)),
+    "slug": (("fp32",), ()),
+    "liar": (("fp32",), ()),
+    "pretender": (("bf16",), ()),
+    "crasher": (("fp32",), ()),
+    "sleeper": (("fp32",), ()),
+    "dozer": (("fp32",), ()),
+    "refuser": (("fp32",), ()),
+    "absent": (("fp32", "bf16"), ("a_module_that_nobody_has",)),
+}
+
+@zoo.hookimpl
+def register_runtimes(register):
+    for name in os.environ["FAKE_RUNTIMES"].split():
+        precisions, requires = RUNTIMES[name]
+        register(zoo.RuntimeSpec(name=name, precisions=precisions, requires=requires,
+                                 install=f"pip install {name}-for-zoo", loader="fake_engine:Engine"))
+"""
+
+ENGINE = """
+import os, time
+import numpy as np
+import zoo
+from zoo.errors import RuntimeLoadError
+
+class Engine(zoo.Runtime):
+    def devices(self):
+        return ("cpu",)
+
+    def compile(self, backbone, *, device=None, precision="fp32"):
+        print("a framework that greets on stdout")
+        if self.spec.name == "refuser":
+            raise RuntimeLoadError("runtime 'refuser' can't take the operation 'Mean'")
+        if self.spec.name == "dozer":
+            time.sleep(3600)
+        return Means(self.spec.name, precision)
+
+class Means(zoo.Compiled):
+    device = "cpu"
+    calls = 0
+
+    def __init__(self, name, precision):
+        self.name = name
+        self.precision = "fp32" if name == "pretender" else precision
+
+    def __call__(self, batch):
+        self.calls += 1
+        if self.name == "crasher" and self.calls > 1:
+            os.write(2, b"segmentation fault in a kernel")
+            os.abort()
+        if self.name == "sleeper" and self.calls > 1:
+            time.sleep(3600)
+        time.sleep({"slug": 0.4, "quick": 0.004 * (self.precision == "fp32")}.get(self.name, 0))
+        means = batch.mean(axis=(1, 2))
+        return {"logits": np.roll(means, self.name == "liar", axis=1) * 10}
+
+    def parameters(self):
+        return None
+"""
+
+
+def write_fakes(folder: Path, version: str = "1.0") -> None:
+    """Install the plugin, and the package that `quick` requires, into `folder`."""
+    (folder / "fake_runtimes_plugin.py").write_text(PLUGIN)
+    (folder / "fake_engine.py").write_text(ENGINE)
+    _describe(folder, "fake-runtimes", version, "[zoo]\nfakes = fake_runtimes_plugin\n")
+    (folder / "quick_engine.py").write_text("")
+    _describe(folder, "quick_engine", "3.1", "")
+
+
+def uninstall_quick(folder: Path) -> None:
+    """Take away the package that `quick` requires."""
+    (folder / "quick_engine.py").unlink()
+    for file in (folder / "quick_engine.dist-info").iterdir():
+        file.unlink()
+    (folder / "quick_engine.dist-info").rmdir()
+
+
+def _describe(folder: Path, name: str, version: str, entry_points: str) -> None:
+    about = folder / f"{name.replace('-', '_')}.dist-info"
+    about.mkdir(exist_ok=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (about / "entry_points.txt").write_text(entry_points)

@@ -1,0 +1,368 @@
+"""`auto` never takes a wrong runtime, however fast; whatever happens to a candidate costs that candidate alone."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from fake_runtimes import uninstall_quick, write_fakes
+
+import zoo
+from zoo.backbone import load_backbone
+from zoo.errors import MissingPackageError, OptionError, RuntimeLoadError
+from zoo.plugins import installed
+from zoo.tuning.candidate import Candidate, Job, TrialError
+from zoo.tuning.contest import Limits
+from zoo.tuning.examples import real_examples
+from zoo.tuning.trial import write_batches
+
+LIMITS = Limits(load=120, batch=3, answer=2, stream=0.1)
+OTHERS = ("openvino", "onnxruntime", "ai_edge_litert", "jax")
+LABELS = ["red", "green", "blue"]
+ALL = "quick slug liar pretender crasher sleeper refuser absent"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A network whose logits are ten times the mean of each colour, and which works hard for a millionth of that."""
+    import tensorflow as tf
+
+    class Colours(tf.Module):
+        def __init__(self):
+            super().__init__()
+            random = np.random.default_rng(0)
+            self.kernels = [
+                tf.Variable(random.normal(size=(5, 5, *shape)).astype(np.float32) / 50)
+                for shape in ((3, 48), (48, 48), (48, 3))
+            ]
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32)])
+        def __call__(self, images):
+            work = images
+            for kernel in self.kernels:
+                work = tf.nn.relu(tf.nn.conv2d(work, kernel, 1, "SAME"))
+            return tf.reduce_mean(images * 10 + 1e-6 * work, [1, 2])
+
+    folder = tmp_path_factory.mktemp("colours")
+    tf.saved_model.save(Colours(), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spec(weights):
+    return zoo.BackboneSpec(
+        name="colours",
+        input={"kind": "image", "size": [32, 32], "resize": "stretch"},
+        outputs={"logits": {"labels": LABELS, "width": 3, "weights": {"path": str(weights)}}},
+    )
+
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory):
+    """The fakes installed for this process and those that it starts; other runtimes than `tf`'s taken away."""
+    folder = tmp_path_factory.mktemp("fakes")
+    write_fakes(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setenv("FAKE_RUNTIMES", ALL)
+        patch.setenv("ZOO_CACHE", str(folder / "cache"))
+        for module in OTHERS:
+            patch.setitem(sys.modules, module, None)
+        installed.cache_clear()
+        yield folder
+    installed.cache_clear()
+
+
+def choose(spec, runtime="auto", precision="auto", batch_size=32, **options):
+    """The choice for `spec`, and what was told on the way."""
+    model = zoo.get("classification", spec, runtime=runtime, precision=precision, batch_size=batch_size)
+    backbone = load_backbone(spec, "logits", model.files("logits"))
+    told = []
+    choice = model.runtime.choose(backbone, precision=precision, limits=LIMITS, report=told.append, **options)
+    return choice, told
+
+
+@pytest.fixture(scope="module")
+def contest(surroundings, spec):
+    return choose(spec)
+
+
+@pytest.fixture(scope="module")
+def verdicts(contest):
+    return {(verdict.runtime, verdict.precision): verdict for verdict in contest[0].verdicts}
+
+
+def test_the_fastest_right_runtime_is_chosen(contest, verdicts):
+    choice, _ = contest
+    assert (choice.runtime, choice.precision) == ("quick", "bf16")
+    assert verdicts["quick", "bf16"].outcome == "chosen"
+    assert verdicts["quick", "bf16"].ratio > 1
+    assert "times as fast as tf fp32" in str(choice)
+
+
+def test_a_wrong_runtime_is_never_chosen_however_fast(verdicts):
+    liar = verdicts["liar", "fp32"]
+    assert liar.outcome == "disagrees"
+    assert liar.rate > verdicts["tf", "fp32"].rate
+    assert liar.agreement.value < liar.agreement.threshold == 0.99
+    assert "top-1 the same" in liar.reason
+
+
+def test_a_right_runtime_that_is_slow_is_slower(verdicts):
+    slug = verdicts["slug", "fp32"]
+    assert (slug.outcome, slug.agreement.value) == ("slower", 1)
+    assert slug.ratio < 1
+
+
+def test_a_crash_a_hang_and_a_refusal_cost_one_candidate_each(verdicts):
+    assert {verdicts[name, "fp32"].outcome for name in ("crasher", "sleeper", "refuser")} == {"failed"}
+    assert "SIGABRT; its last words: a framework that greets" in verdicts["crasher", "fp32"].reason
+    assert "segmentation fault in a kernel" in verdicts["crasher", "fp32"].reason
+    assert verdicts["sleeper", "fp32"].reason == "no answer to 'batch' within 3 s"
+    assert verdicts["refuser", "fp32"].reason == "runtime 'refuser' can't take the operation 'Mean'"
+
+
+def test_a_runtime_that_computes_in_another_precision_than_asked_is_out(verdicts):
+    assert verdicts["pretender", "bf16"].reason == "it runs fp32 where bf16 is asked for"
+
+
+def test_a_runtime_that_is_not_installed_is_shown_with_what_installs_it(verdicts):
+    absent = verdicts["absent", "fp32, bf16"]
+    assert (absent.outcome, absent.reason) == ("not installed", "pip install absent-for-zoo")
+    openvino = next(verdict for verdict in verdicts.values() if verdict.runtime == "openvino")
+    assert openvino.reason == "pip install 'tf-model-zoo[openvino]'"
+
+
+def test_every_result_is_told_as_it_comes(contest, verdicts):
+    _, told = contest
+    assert len(told) == len(verdicts)
+    assert any(line.startswith("tf fp32: ") and line.endswith("the reference") for line in told)
+
+
+def test_the_choice_says_on_what_and_where_it_was_made(contest):
+    choice, _ = contest
+    assert (choice.examples, choice.inputs) == (120, "parts of two sample photographs")
+    assert choice.versions["quick_engine"] == "3.1"
+    assert choice.versions["plugin of quick"] == "fake-runtimes 1.0"
+    assert choice.versions["a_module_that_nobody_has"] == ""
+    assert choice.machine["processor"]
+
+
+def test_a_choice_is_remembered(contest, spec):
+    begun = time.perf_counter()
+    again, told = choose(spec)
+    assert again == contest[0]
+    assert told == []
+    assert time.perf_counter() - begun < 2
+
+
+LOAD = """
+run = model.load().compiled("logits")
+print(json.dumps([model.runtime.spec.name, run.precision, run.choice.runtime, "tensorflow" in sys.modules]))
+"""
+CHOOSE = """
+from zoo.backbone import load_backbone
+from zoo.tuning.contest import Limits
+backbone = load_backbone(spec, "logits", model.files("logits"))
+choice = model.runtime.choose(backbone, precision=model.precision, limits=Limits(stream=0.1, answer=1))
+quick = next(found for found in choice.verdicts if found.runtime == "quick")
+print(json.dumps([choice.runtime, [quick.outcome, quick.reason]]))
+"""
+
+
+def in_a_new_process(spec, action, places=None, **options):
+    """What `action` prints in a new process of a model with `options`, and what is said on stderr."""
+    script = f"""
+import json, sys, zoo
+for module in {OTHERS!r}:
+    sys.modules[module] = None
+spec = zoo.BackboneSpec.model_validate_json({spec.model_dump_json()!r})
+model = zoo.get("classification", spec, **{options!r})
+{action}"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(places or {})}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def test_another_process_takes_the_remembered_runtime_and_imports_no_other(contest, spec):
+    loaded, said = in_a_new_process(spec, LOAD, runtime="auto", precision="auto")
+    assert loaded == ["quick", "bf16", "quick", False]
+    assert said == ""
+
+
+def remembered(spec, precision="auto", batch_size=32, device=None):
+    model = zoo.get("classification", spec, runtime="auto", precision=precision, batch_size=batch_size)
+    return model.runtime.remembered(
+        load_backbone(spec, "logits", model.files("logits")), device=device, precision=precision
+    )
+
+
+def test_other_weights_settings_or_a_changed_input_are_another_choice(contest, spec, weights, tmp_path):
+    assert remembered(spec) == contest[0]
+    assert remembered(spec, batch_size=8) is None
+    assert remembered(spec, precision="fp32") is None
+    assert remembered(spec, device="cpu") is None
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in weights.rglob("*"):
+        if file.is_file():
+            (other / file.relative_to(weights)).parent.mkdir(parents=True, exist_ok=True)
+            (other / file.relative_to(weights)).write_bytes(file.read_bytes())
+    outputs = {"logits": spec.outputs["logits"].model_copy(update={"weights": zoo.WeightsSpec(path=str(other))})}
+    copied = spec.model_copy(update={"outputs": outputs})
+    assert remembered(copied) == contest[0], "the same weights elsewhere are the same weights"
+    (other / "assets").mkdir(exist_ok=True)
+    (other / "assets" / "words.txt").write_text("more")
+    assert remembered(copied) is None
+    bgr = spec.model_copy(update={"input": spec.input.model_copy(update={"channels": "bgr"})})
+    assert remembered(bgr) is None
+
+
+@pytest.fixture
+def only(surroundings, monkeypatch):
+    """Installs these fakes and no others."""
+
+    def install(names):
+        monkeypatch.setenv("FAKE_RUNTIMES", names)
+        installed.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    installed.cache_clear()
+
+
+def test_precision_is_lowered_only_where_that_is_left_open(only, spec):
+    only("quick")
+    choice, _ = choose(spec, precision="fp32")
+    assert {verdict.precision for verdict in choice.verdicts if verdict.rate} == {"fp32"}
+    assert (choice.runtime, choice.precision) == ("quick", "fp32")
+
+
+def test_a_precision_that_no_right_runtime_has_is_an_error_that_says_what_each_did(only, spec):
+    only("pretender liar")
+    with pytest.raises(RuntimeLoadError, match=r"(?s)at 'bf16' as 'tf' does.*pretender bf16: it runs fp32") as caught:
+        choose(spec, precision="bf16")
+    assert "liar bf16: it has no bf16, but fp32" in str(caught.value)
+
+
+def test_a_runtime_that_is_gone_is_replaced_and_that_is_said(surroundings, contest, spec, tmp_path):
+    folder = tmp_path / "fakes"
+    folder.mkdir()
+    write_fakes(folder)
+    uninstall_quick(folder)
+    remembered_file = next((surroundings / "cache" / "choices").glob("*-auto-b32-*"))
+    (tmp_path / "choices").mkdir()
+    (tmp_path / "choices" / remembered_file.name).write_bytes(remembered_file.read_bytes())
+    places = {"PYTHONPATH": str(folder), "FAKE_RUNTIMES": "quick", "ZOO_CACHE": str(tmp_path)}
+    (chosen, quick), said = in_a_new_process(spec, CHOOSE, places, runtime="auto", precision="auto")
+    assert chosen == "tf"
+    assert quick == ["not installed", "pip install quick-for-zoo"]
+    assert "anew" in said
+    assert "quick_engine 3.1 -> not installed" in said
+
+
+def test_what_leaves_no_choice_is_told(surroundings, spec):
+    with pytest.raises(OptionError, match="batch_size=0"):
+        zoo.get("classification", spec, runtime="auto", batch_size=0)
+    with pytest.raises(MissingPackageError, match="pip install absent-for-zoo"):
+        zoo.get("classification", spec, runtime="absent", precision="auto")
+
+
+@pytest.fixture
+def trial(surroundings, spec, tmp_path):
+    """Makes a candidate on one batch of real inputs."""
+    (tmp_path / "batches").mkdir()
+    task = zoo.get("classification", spec).task
+    examples = real_examples(task, spec, "logits", 8, None)
+    write_batches(tmp_path / "batches", examples.batches[:3])
+    backbone = load_backbone(spec, "logits", {"weights": Path(spec.outputs["logits"].weights.path)})
+
+    def make(runtime, precision="fp32"):
+        return Candidate(Job(backbone, runtime, precision, None, tmp_path / "batches"), tmp_path / runtime)
+
+    return make
+
+
+def test_a_candidate_answers_the_batches_that_it_is_given(trial):
+    with trial("slug") as candidate:
+        assert candidate.ask("load", 30) == {"device": "cpu", "precision": "fp32"}
+        assert candidate.ask("batch", 30)["inputs"] == 8
+        assert candidate.ask("answer", 30, seconds=5) == {"batches": 3}
+        assert [outputs["logits"].shape for outputs in candidate.outputs()] == [(8, 3)] * 3
+        assert candidate.ask("answer", 30, seconds=0.5) == {"batches": 2}, "the third would begin too late"
+
+
+def test_a_candidate_that_hangs_is_ended(trial, only):
+    only("dozer")
+    with trial("dozer") as candidate:
+        process = psutil.Process(candidate._process.pid)
+        with pytest.raises(TrialError, match="no answer to 'load' within 2 s"):
+            candidate.ask("load", 2)
+        assert not process.is_running()
+
+
+def test_a_candidate_ends_with_the_process_that_leads_it(trial, only):
+    only("dozer")
+    with trial("dozer") as candidate:
+        process = psutil.Process(candidate._process.pid)
+        candidate._process.stdin.write('{"do": "load"}\n')
+        candidate._process.stdin.close()
+        process.wait(timeout=30)
+
+
+def zoo_tune(*arguments):
+    command = [sys.executable, "-m", "zoo", "tune", *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_zoo_tune_tells_shows_remembers_and_forgets(surroundings, spec, only, tmp_path):
+    only("quick liar absent")
+    saved = zoo.get("classification", spec).save(tmp_path / "saved")
+    arguments = (str(saved), "--runtime", "quick", "--precision", "auto", "--batch-size", "16")
+    first = zoo_tune(*arguments)
+    assert first.returncode == 0, first.stderr
+    assert "quick bf16: " in first.stderr
+    assert first.stdout.splitlines()[0].split() == [
+        "runtime", "precision", "inputs/s", "times", "tf", "agreement", "wanted", "verdict",
+    ]  # fmt: skip
+    assert first.stdout.splitlines()[1].split()[:2] == ["quick", "bf16"]
+    assert first.stdout.splitlines()[1].split()[-3:] == ["1.00000", "0.99", "chosen"]
+    again = zoo_tune(*arguments, "--json")
+    assert again.stderr == "", "nothing is tried a second time"
+    found = json.loads(again.stdout)
+    assert (found["runtime"], found["precision"], found["batch_size"]) == ("quick", "bf16", 16)
+    assert {verdict["runtime"] for verdict in found["verdicts"]} == {"quick", "tf"}, "one runtime's precisions alone"
+    assert "forgotten" in zoo_tune(*arguments, "--forget").stderr
+    assert "nothing is remembered" in zoo_tune(*arguments, "--forget").stderr
+
+
+def test_zoo_tune_without_a_choice_is_told(surroundings):
+    done = zoo_tune("classification/tiny_cnn_s", "--runtime", "tf")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "leaves nothing to choose" in done.stderr
+
+
+def test_auto_is_listed_among_the_runtimes_and_nobody_can_take_its_name(surroundings):
+    assert "auto" in [spec.name for spec in installed().runtimes]
+    assert installed().runtimes.owner("auto") == "zoo"
+
+
+def test_samples_of_the_models_own_labels_come_before_photographs():
+    model = zoo.get("classification", "tiny_cnn_s")
+    examples = real_examples(model.task, model.spec, "logits", 100, None)
+    assert (examples.count, examples.origin) == (256, "inputs of 'tiny_digits'")
+    assert [len(batch) for batch in examples.batches] == [100, 100, 100], "the last one is filled up"
+    np.testing.assert_array_equal(examples.batches[2][56:], examples.batches[0][:44])
+
+
+def test_texts_of_like_length_are_neighbours():
+    model = zoo.get("embedding", "tiny_text_s")
+    examples = real_examples(model.task, model.spec, "features", 16, None)
+    lengths = [max(map(len, batch)) for batch in examples.batches]
+    assert lengths == sorted(lengths, reverse=True)

@@ -5,21 +5,15 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import numpy as np
-import psutil
 import pytest
-from fake_runtimes import uninstall_quick, write_fakes
+from fake_runtimes import save_colours, uninstall_quick, write_fakes
 
 import zoo
 from zoo.backbone import load_backbone
 from zoo.errors import MissingPackageError, OptionError, RuntimeLoadError
 from zoo.plugins import installed
-from zoo.tuning.candidate import Candidate, Job, TrialError
 from zoo.tuning.contest import Limits
-from zoo.tuning.examples import real_examples
-from zoo.tuning.trial import write_batches
 
 LIMITS = Limits(load=120, batch=3, answer=2, stream=0.1)
 OTHERS = ("openvino", "onnxruntime", "ai_edge_litert", "jax")
@@ -29,27 +23,8 @@ ALL = "quick slug liar pretender crasher sleeper refuser absent"
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A network whose logits are ten times the mean of each colour, and which works hard for a millionth of that."""
-    import tensorflow as tf
-
-    class Colours(tf.Module):
-        def __init__(self):
-            super().__init__()
-            random = np.random.default_rng(0)
-            self.kernels = [
-                tf.Variable(random.normal(size=(5, 5, *shape)).astype(np.float32) / 50)
-                for shape in ((3, 48), (48, 48), (48, 3))
-            ]
-
-        @tf.function(input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32)])
-        def __call__(self, images):
-            work = images
-            for kernel in self.kernels:
-                work = tf.nn.relu(tf.nn.conv2d(work, kernel, 1, "SAME"))
-            return tf.reduce_mean(images * 10 + 1e-6 * work, [1, 2])
-
     folder = tmp_path_factory.mktemp("colours")
-    tf.saved_model.save(Colours(), str(folder))
+    save_colours(folder)
     return folder
 
 
@@ -273,48 +248,6 @@ def test_what_leaves_no_choice_is_told(surroundings, spec):
         zoo.get("classification", spec, runtime="absent", precision="auto")
 
 
-@pytest.fixture
-def trial(surroundings, spec, tmp_path):
-    """Makes a candidate on one batch of real inputs."""
-    (tmp_path / "batches").mkdir()
-    task = zoo.get("classification", spec).task
-    examples = real_examples(task, spec, "logits", 8, None)
-    write_batches(tmp_path / "batches", examples.batches[:3])
-    backbone = load_backbone(spec, "logits", {"weights": Path(spec.outputs["logits"].weights.path)})
-
-    def make(runtime, precision="fp32"):
-        return Candidate(Job(backbone, runtime, precision, None, tmp_path / "batches"), tmp_path / runtime)
-
-    return make
-
-
-def test_a_candidate_answers_the_batches_that_it_is_given(trial):
-    with trial("slug") as candidate:
-        assert candidate.ask("load", 30) == {"device": "cpu", "precision": "fp32"}
-        assert candidate.ask("batch", 30)["inputs"] == 8
-        assert candidate.ask("answer", 30, seconds=5) == {"batches": 3}
-        assert [outputs["logits"].shape for outputs in candidate.outputs()] == [(8, 3)] * 3
-        assert candidate.ask("answer", 30, seconds=0.5) == {"batches": 2}, "the third would begin too late"
-
-
-def test_a_candidate_that_hangs_is_ended(trial, only):
-    only("dozer")
-    with trial("dozer") as candidate:
-        process = psutil.Process(candidate._process.pid)
-        with pytest.raises(TrialError, match="no answer to 'load' within 2 s"):
-            candidate.ask("load", 2)
-        assert not process.is_running()
-
-
-def test_a_candidate_ends_with_the_process_that_leads_it(trial, only):
-    only("dozer")
-    with trial("dozer") as candidate:
-        process = psutil.Process(candidate._process.pid)
-        candidate._process.stdin.write('{"do": "load"}\n')
-        candidate._process.stdin.close()
-        process.wait(timeout=30)
-
-
 def zoo_tune(*arguments):
     command = [sys.executable, "-m", "zoo", "tune", *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -351,18 +284,3 @@ def test_zoo_tune_without_a_choice_is_told(surroundings):
 def test_auto_is_listed_among_the_runtimes_and_nobody_can_take_its_name(surroundings):
     assert "auto" in [spec.name for spec in installed().runtimes]
     assert installed().runtimes.owner("auto") == "zoo"
-
-
-def test_samples_of_the_models_own_labels_come_before_photographs():
-    model = zoo.get("classification", "tiny_cnn_s")
-    examples = real_examples(model.task, model.spec, "logits", 100, None)
-    assert (examples.count, examples.origin) == (256, "inputs of 'tiny_digits'")
-    assert [len(batch) for batch in examples.batches] == [100, 100, 100], "the last one is filled up"
-    np.testing.assert_array_equal(examples.batches[2][56:], examples.batches[0][:44])
-
-
-def test_texts_of_like_length_are_neighbours():
-    model = zoo.get("embedding", "tiny_text_s")
-    examples = real_examples(model.task, model.spec, "features", 16, None)
-    lengths = [max(map(len, batch)) for batch in examples.batches]
-    assert lengths == sorted(lengths, reverse=True)

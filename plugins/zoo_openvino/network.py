@@ -95,7 +95,8 @@ def _read_whole(core: ov.Core, backbone: Backbone) -> Network | None:
     if keys is None or len(model.inputs) != 1:  # no signature at all, or several in one
         return None
     _shape_input(model, backbone)
-    wanted = ov.Model([model.output(key).get_node().input_value(0) for key in keys.values()], model.get_parameters())
+    results = [_vector(model.output(key).get_node().input_value(0), backbone.output) for key in keys.values()]
+    wanted = ov.Model(results, model.get_parameters())
     return Network(spec.name, wanted, ("batch",), tuple(keys))
 
 
@@ -107,6 +108,13 @@ def _keys(backbone: Backbone, names: set[str]) -> dict[str, str] | None:
     if not known and len(names) == 1:
         known = list(names)
     return {backbone.output: known[0]} if known else None
+
+
+def _vector(result: ov.Output, output: str) -> ov.Output:
+    """Features of a picture as one vector: maps [n, h, w, d] are averaged over the picture."""
+    if output != "features" or result.partial_shape.rank.is_dynamic or len(result.partial_shape) != 4:
+        return result
+    return opset13.reduce_mean(result, np.array([1, 2], np.int32)).output(0)
 
 
 def _shape_input(model: ov.Model, backbone: Backbone) -> None:

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 import openvino as ov
@@ -60,6 +61,15 @@ class OpenVinoRuntime(Runtime):
         return str(wanted)
 
 
+class _Run(NamedTuple):
+    """A batch under way. arrays: what the request reads, which must live as long as it runs."""
+
+    request: ov.InferRequest
+    batch: Any
+    tensors: dict[str, Any]
+    arrays: list[Any]
+
+
 class OpenVinoCompiled(Compiled):
     """A network compiled twice: all cores for one batch at a time, and, once `stream` is called, a stream for each."""
 
@@ -70,60 +80,68 @@ class OpenVinoCompiled(Compiled):
         single = self._compile("LATENCY")
         self.precision = _precision(single)
         self._request = single.create_infer_request()
+        self._lock = Lock()
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """See `zoo.Compiled`."""
-        tensors = self._network.before(batch)
-        self._start(self._request, tensors, batch)
-        return self._finish(self._request, tensors, batch)
+        with self._lock:
+            return self._finish(self._start(self._request, batch))
 
     def stream(self, batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """See `zoo.Compiled`; as many batches are under way as keep all streams busy."""
-        idle, running = list(self._requests), deque[tuple[ov.InferRequest, dict[str, Any], Any]]()
+        """See `zoo.Compiled`; one batch for each stream is under way, and one waits for the first that is free."""
+        under_way = self._streams.get_property("NUM_STREAMS") + 1
+        idle, running = [self._streams.create_infer_request() for _ in range(under_way)], deque[_Run]()
         try:
             for batch in batches:
                 if not idle:
-                    first = running.popleft()
-                    idle.append(first[0])
-                    yield self._finish(*first)
-                tensors = self._network.before(batch)
-                self._start(idle[-1], tensors, batch)
-                running.append((idle.pop(), tensors, batch))
+                    yield self._finish(running[0])
+                    idle.append(running.popleft().request)
+                running.append(self._start(idle.pop(), batch))
             while running:
-                yield self._finish(*running.popleft())
+                yield self._finish(running[0])
+                running.popleft()
         finally:
-            for request, _, _ in running:  # they read arrays that nobody else may hold
-                with suppress(RuntimeError):
-                    request.wait()
+            for run in running:
+                with suppress(RuntimeError):  # told already, or about a batch that nobody waits for any more
+                    run.request.wait()
 
     def parameters(self) -> None:
         """None: what OpenVINO reads has been folded, and counts otherwise than the variables."""
         return
 
     @cached_property
-    def _requests(self) -> list[ov.InferRequest]:
-        """One request for each stream, and one whose batch waits for the first stream that is free."""
-        streams = self._compile("THROUGHPUT")
-        return [streams.create_infer_request() for _ in range(streams.get_property("NUM_STREAMS") + 1)]
+    def _streams(self) -> ov.CompiledModel:
+        return self._compile("THROUGHPUT")
 
-    def _start(self, request: ov.InferRequest, tensors: dict[str, Any], batch: Any) -> None:
+    def _start(self, request: ov.InferRequest, batch: Any) -> _Run:
+        if not len(batch):  # it would leave the compiled model in a state that refuses every later batch
+            raise BackboneError(f"backbone {self._network.backbone!r} takes no empty batch")
+        tensors = self._network.before(batch)
+        # As OpenVINO shares memory: in one piece, and writeable, though it never writes.
+        arrays = [np.require(tensors[name], requirements=["C", "W"]) for name in self._network.inputs]
         try:
-            request.start_async([np.asarray(tensors[name]) for name in self._network.inputs], share_inputs=True)
+            for index, array in enumerate(arrays):
+                request.set_input_tensor(index, ov.Tensor(array, shared_memory=True))
+            request.start_async()
         except RuntimeError as error:
             raise self._failed(batch, error) from error
+        return _Run(request, batch, tensors, arrays)
 
-    def _finish(self, request: ov.InferRequest, tensors: dict[str, Any], batch: Any) -> dict[str, Any]:
+    def _finish(self, run: _Run) -> dict[str, Any]:
         try:
-            request.wait()
+            run.request.wait()
         except RuntimeError as error:
-            raise self._failed(batch, error) from error
-        results = [request.get_output_tensor(index).data.copy() for index in range(len(self._network.outputs))]
-        return self._network.after(tensors | dict(zip(self._network.outputs, results, strict=True)))
+            raise self._failed(run.batch, error) from error
+        names = self._network.outputs
+        results = {name: run.request.get_output_tensor(index).data.copy() for index, name in enumerate(names)}
+        return self._network.after(run.tensors | results)
 
     def _failed(self, batch: Any, error: Exception) -> BackboneError:
+        lines = str(error).splitlines()
+        told = [line for line in lines if line.strip() and not line.startswith(("Exception from", "Check '"))]
         return BackboneError(
-            f"backbone {self._network.backbone!r} failed on a batch of shape {np.shape(batch)}: "
-            f"{' '.join(str(error).split())[:400]}"
+            f"backbone {self._network.backbone!r} failed on a batch of {np.asarray(batch).dtype} {np.shape(batch)}: "
+            f"{' '.join(' '.join(told).split())[:400]}"
         )
 
 

@@ -21,7 +21,7 @@ class Interval(Facts):
 
 
 class Rate(Interval):
-    """Inputs per second: the median of `n` repeats with the interval of the median.
+    """Inputs per second: the median of `n` repeats with the interval of the median, which holds that of each round.
 
     ended: why no more repeats were made: "narrow", the interval's half-width had come under 2.5 % of the median, or
         "budget", the time was spent. None in rows of format 1.

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
+import statistics
 from collections.abc import Sequence
 
 from zoo_bench.facts import Latency, Rate
 
 NARROW = 0.025  # of the median: half the width of an interval at which no more repeats are needed
+ROUND = 3  # repeats of a round whose median means anything
 CONFIDENCE = 0.99
 PERCENTILES = {"p50": 50, "p90": 90, "p99": 99}
 
 Repeats = Sequence[tuple[int, float]]
 
 
-def rate(repeats: Repeats, ended: str | None = None) -> Rate | None:
-    """The median of inputs per second over `repeats` of (inputs, seconds), with the interval of the median."""
+def rate(repeats: Repeats, ended: str | None = None, rounds: Sequence[int] = ()) -> Rate | None:
+    """The median of inputs per second over `repeats` of (inputs, seconds), with the interval of the median.
+
+    rounds: where each round begins. Repeats of one round are more alike than those of two, between which the machine
+        may have slowed down: the interval is widened to hold the median of each round.
+    """
     if not repeats:
         return None
-    rates = sorted(items / seconds for items, seconds in repeats)
+    rates = [items / seconds for items, seconds in repeats]
+    parts = [rates[begin:end] for begin, end in itertools.pairwise((*rounds, len(rates)))]
+    medians = [statistics.median(part) for part in parts if len(part) >= ROUND]
+    rates.sort()
     outer = _rank_of_interval(len(rates))
     low, high = (rates[outer], rates[-1 - outer]) if outer is not None else (None, None)
-    middle = len(rates) // 2
-    median = rates[middle] if len(rates) % 2 else (rates[middle - 1] + rates[middle]) / 2
-    return Rate(value=median, low=low, high=high, n=len(rates), ended=ended)
+    if low is not None and high is not None:
+        low, high = min(low, *medians, low), max(high, *medians, high)
+    return Rate(value=statistics.median(rates), low=low, high=high, n=len(rates), ended=ended)
 
 
-def is_narrow(repeats: Repeats) -> bool:
+def is_narrow(repeats: Repeats, rounds: Sequence[int] = ()) -> bool:
     """Whether the interval of the median reaches at most 2.5 % of it to either side."""
-    found = rate(repeats)
+    found = rate(repeats, rounds=rounds)
     if found is None or found.value is None or found.low is None or found.high is None:
         return False
     return max(found.high - found.value, found.value - found.low) <= NARROW * found.value

@@ -129,7 +129,10 @@ def _scenarios(
         ),
     }
     in_turns(measures.values(), after_round=clocks.read)
-    return {name: {"repeats": series.repeats, "ended": series.ended} for name, (series, _) in measures.items()}
+    return {
+        name: {"repeats": series.repeats, "ended": series.ended, "rounds": series.rounds}
+        for name, (series, _) in measures.items()
+    }
 
 
 def _evaluation(

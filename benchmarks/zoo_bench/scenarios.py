@@ -30,7 +30,7 @@ WARM_UP = 0.25  # of a budget
 
 @dataclass
 class Series:
-    """The repeats of one measurement, (inputs, seconds) each, and whether more are wanted.
+    """The repeats of one measurement, (inputs, seconds) each, where its rounds begin, and whether more are wanted.
 
     seconds: the budget. goals: numbers of repeats worth going on for, beyond the budget, where they can be reached
         within the patience: those that a percentile needs; where there are none, a narrow interval of the median ends
@@ -40,13 +40,14 @@ class Series:
     seconds: float
     goals: tuple[int, ...] = ()
     repeats: list[tuple[int, float]] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
     spent: float = 0.0
 
     @property
     def ended(self) -> str | None:
         """None while more repeats are wanted, else why not: "narrow", or "budget"."""
         count = len(self.repeats)
-        if count >= max(ENOUGH, *self._reachable()) and is_narrow(self.repeats):
+        if count >= max(ENOUGH, *self._reachable()) and is_narrow(self.repeats, self.rounds):
             return "narrow"
         if self.spent >= PATIENCE * self.seconds:
             return "budget"
@@ -67,6 +68,7 @@ def in_turns(measures: Iterable[tuple[Series, Measure]], after_round: Callable[[
         for series, measure in pairs:
             if series.ended is None:
                 begun = time.perf_counter()
+                series.rounds.append(len(series.repeats))
                 measure(series, series.seconds / ROUNDS)
                 series.spent += time.perf_counter() - begun
         after_round()
@@ -100,7 +102,7 @@ def end_to_end(
 ) -> Measure:
     """`sources` over and over through `outputs`, which prepares batches while others run; `answer` makes predictions.
 
-    In one stretch of the whole budget, not in rounds: to fill the pipeline costs a batch, or 32 of texts.
+    To fill the pipeline costs a batch, or 32 of texts, which run together: a round is at least two repeats.
     """
 
     def measure(series: Series, share: float) -> None:
@@ -120,7 +122,7 @@ def end_to_end(
                     done += count
                     yield count, math.ceil((fed - done) / max(1, count))
 
-        _segments(series, series.seconds, answered(), AT_LEAST)
+        _segments(series, share, answered(), AT_LEAST // ROUNDS)
 
     return measure
 

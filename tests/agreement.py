@@ -70,12 +70,15 @@ def _xywh(boxes):
 
 
 def network(folder, function, shape=(4, 4, 3)):
-    """A backbone, saved in `folder`, whose features are what `function` makes of pictures float32 [n, *shape]."""
+    """A backbone, saved in `folder`, whose features are what `function` makes of pictures float32 [n, *shape].
+
+    shape: (height, width, 3), or (None, None, 3) for any size.
+    """
     module = tf.Module()
     module.function = tf.function(function, input_signature=[tf.TensorSpec([None, *shape])])
     tf.saved_model.save(module, str(folder), signatures=module.function)
     return zoo.BackboneSpec(
         name="made",
-        input={"kind": "image", "size": shape[:2], "resize": "stretch"},
+        input={"kind": "image"} | ({"size": shape[:2], "resize": "stretch"} if shape[0] else {}),
         outputs={"features": {"weights": {"path": str(folder)}}},
     )

@@ -138,6 +138,17 @@ def test_an_op_in_the_midst_that_it_lacks_is_named(tmp_path):
         zoo.get("embedding", network(tmp_path, digammas), runtime="litert").load()
 
 
+def test_a_network_that_takes_pictures_of_any_size_but_no_tiny_ones_works(tmp_path):
+    kernels = tf.random.stateless_normal([5, 5, 3, 8], (1, 2))
+    spec = network(tmp_path, lambda x: tf.reduce_mean(tf.nn.conv2d(x, kernels, 2, "VALID"), [1, 2]), (None, None, 3))
+    run = zoo.get("embedding", spec, runtime="litert").compiled("features")
+    with pytest.raises(BackboneError, match=r"failed on a batch of shape \(1, 2, 2, 3\)"):
+        run(np.zeros((1, 2, 2, 3), np.float32))
+    picture = np.random.default_rng(0).random((1, 31, 17, 3), np.float32)
+    expected = zoo.get("embedding", spec).compiled("features")(picture)["features"]
+    np.testing.assert_allclose(run(picture)["features"], expected, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "cut",
     [

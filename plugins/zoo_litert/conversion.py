@@ -11,8 +11,6 @@ from zoo.errors import RuntimeLoadError
 from zoo.framework import tf
 from zoo_litert.quiet import quiet
 
-_WHOLE_NUMBERS = {"uint8", "int8", "uint16", "int16", "int32", "int64"}
-
 
 def convert(
     graph_def: Any, inputs: Sequence[str], outputs: Sequence[str], *, backbone: str, precision: str = "fp32"
@@ -24,8 +22,6 @@ def convert(
     Its signature takes "in0", "in1", ... and gives "out0", "out1", ... in their order. Returns beside it the types of
     the ops that LiteRT lacks: with any, the model is empty. Raises RuntimeLoadError where the converter fails.
     """
-    from tensorflow.lite.python.convert_phase import ConverterError
-
     module = _module(portable(graph_def), inputs, outputs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
     if precision == "int8":
@@ -33,8 +29,9 @@ def convert(
     try:
         with quiet():
             return bytes(converter.convert()), []
-    except ConverterError as error:
-        ops = sorted({data.operator.name.removeprefix("tf.") for data in error.errors} - {""})
+    except Exception as error:  # a ConverterError says which ops it lacks; others come from anywhere inside
+        lacking = getattr(error, "errors", ())
+        ops = sorted({data.operator.name.removeprefix("tf.") for data in lacking} - {""})
         if ops:
             return b"", ops
         raise RuntimeLoadError(
@@ -59,7 +56,7 @@ def _module(graph_def: Any, inputs: Sequence[str], outputs: Sequence[str]) -> An
 
 
 def portable(graph_def: Any) -> Any:
-    """`graph_def` without two forms of ops that LiteRT lacks; the numbers stay the same.
+    """`graph_def` without two forms of ops that LiteRT lacks; it computes the same.
 
     `ResizeBilinear` takes no whole numbers: they become float32 before. A `StridedSlice` which only adds axes, as
     `x[:, :, None]` does, is refused where a size is not known before running: it becomes `ExpandDims`.
@@ -67,7 +64,7 @@ def portable(graph_def: Any) -> Any:
     constants = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in graph_def.node if node.op == "Const"}
     result = type(graph_def)(library=graph_def.library, versions=graph_def.versions)
     for node in graph_def.node:
-        if node.op == "ResizeBilinear" and tf.as_dtype(node.attr["T"].type).name in _WHOLE_NUMBERS:
+        if node.op == "ResizeBilinear" and tf.as_dtype(node.attr["T"].type).is_integer:
             _add_resize(result, node)
         elif node.op == "StridedSlice" and (axes := _new_axes(node, constants)):
             _add_axes(result, node, axes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -67,8 +68,8 @@ class LiteRtRuntime(Runtime):
 class Interpreted(Compiled):
     """A LiteRT interpreter, with what stays in TensorFlow before and after it.
 
-    Its tensors are laid out for the shape of the last batch: another shape costs a moment (milliseconds). Threads take
-    turns. One batch at a time takes all processors: two interpreters side by side were no faster.
+    Its tensors are laid out for the shape of the last batch: another shape costs milliseconds. Threads take turns. One
+    batch at a time takes all processors: two interpreters of one thread each were no faster (MobileNetV2).
     """
 
     device = "cpu"
@@ -100,7 +101,7 @@ class Interpreted(Compiled):
         return self._parts.after({**tensors, **named})
 
     def _check(self, given: Sequence[Any]) -> None:
-        """The interpreter takes any size, and then computes something or reads past the end."""
+        """Raise ValueError for a shape that is not the network's; the interpreter itself would take any."""
         for array, shape in zip(given, self._shapes, strict=True):
             if array.ndim != len(shape) or any(b not in (-1, a) for a, b in zip(array.shape, shape, strict=True)):
                 wanted = ["any" if size == -1 else int(size) for size in shape]
@@ -113,10 +114,12 @@ class Interpreted(Compiled):
 
 def _open(file: Path) -> Any:
     try:
-        with quiet():  # it says that it runs on a CPU
-            interpreter = Interpreter(os.fspath(file), num_threads=_processors())
+        interpreter = Interpreter(os.fspath(file), num_threads=_processors())
+        # Laid out now for the one line that it writes at the first time. Sizes that are not known are tried with 1,
+        # which may be too small for a network; the next layout starts anew.
+        with quiet(), suppress(RuntimeError):
             interpreter.allocate_tensors()
-            return interpreter.get_signature_runner()
+        return interpreter.get_signature_runner()
     except (ValueError, RuntimeError) as error:
         raise RuntimeLoadError(
             f"LiteRT can't open {str(file)!r}: {' '.join(str(error).split())[:400]}; "

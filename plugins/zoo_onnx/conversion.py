@@ -16,7 +16,6 @@ OPSET = 18
 INSTALL = "pip install 'tf-model-zoo[onnx]'"
 # What tf2onnx takes beside the ops that it has a translation for: the first `portable` rewrites, the others it inlines.
 _ALSO = {"Erfc", "PartitionedCall", "StatefulPartitionedCall"}
-_WHOLE_NUMBERS = {"uint8", "int8", "uint16", "int16", "int32", "int64"}
 
 
 def refuses(op: str) -> bool:
@@ -49,41 +48,33 @@ def convert(
                 tensors_to_rename={f"{name}:0": name for name in (*inputs, *outputs)},
                 opset=OPSET,
             )
+            if precision == "fp16":
+                from onnxruntime.transformers.float16 import convert_float_to_float16
+
+                model = convert_float_to_float16(model, keep_io_types=True)
     except Exception as error:  # whatever a handler of an op ran into
         raise RuntimeLoadError(
-            f"backbone {backbone!r} can't be converted for runtime 'onnx': {type(error).__name__} in tf2onnx: "
+            f"backbone {backbone!r} can't be converted for runtime 'onnx': {type(error).__name__}: "
             f"{' '.join(str(error).split())[:400]}; use runtime='tf'"
         ) from error
-    if precision == "fp16":
-        from onnxruntime.transformers.float16 import convert_float_to_float16
-
-        model = convert_float_to_float16(model, keep_io_types=True)
     left = {node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type, node.domain)}
     return bytes(model.SerializeToString()), sorted(left)
 
 
 def portable(graph_def: Any) -> Any:
-    """`graph_def` without two ops that tf2onnx 1.17 does not know or takes for others; the numbers stay the same.
+    """`graph_def` without two ops that tf2onnx 1.17 does not know or takes for others; it computes the same.
 
-    `Erfc` becomes 1 - erf. `ResizeBilinear` of whole numbers gives float32, and is read as if it gave whole numbers:
-    its input is made float32 before.
+    `Erfc` becomes 1 - erf. `ResizeBilinear` of whole numbers, which gives float32, is translated as if it gave whole
+    numbers: they become float32 before.
     """
-    from tensorflow.core.framework import types_pb2
-    from tensorflow.python.framework import dtypes
+    from zoo.framework import tf
 
     result = type(graph_def)(library=graph_def.library, versions=graph_def.versions)
     for node in graph_def.node:
-        kind = dtypes.as_dtype(node.attr["T"].type).name if node.attr["T"].type else ""
         if node.op == "Erfc":
             _add_erfc(result, node)
-        elif node.op == "ResizeBilinear" and kind in _WHOLE_NUMBERS:
-            cast = result.node.add(name=f"{node.name}/float", op="Cast", input=node.input[:1])
-            cast.attr["SrcT"].type = node.attr["T"].type
-            cast.attr["DstT"].type = types_pb2.DT_FLOAT
-            resize = result.node.add()
-            resize.CopyFrom(node)
-            resize.input[0] = cast.name
-            resize.attr["T"].type = types_pb2.DT_FLOAT
+        elif node.op == "ResizeBilinear" and tf.as_dtype(node.attr["T"].type).is_integer:
+            _add_resize(result, node)
         else:
             result.node.add().CopyFrom(node)
     for node in result.node:  # Grappler, which tf2onnx calls, loses a first output that is not written as its node
@@ -102,6 +93,18 @@ def _add_erfc(graph_def: Any, node: Any) -> None:
     difference = graph_def.node.add(name=node.name, op="Sub", input=[one.name, erf.name])
     for made in (erf, difference):
         made.attr["T"].type = kind
+
+
+def _add_resize(graph_def: Any, node: Any) -> None:
+    from zoo.framework import tf
+
+    cast = graph_def.node.add(name=f"{node.name}/float", op="Cast", input=node.input[:1])
+    cast.attr["SrcT"].type = node.attr["T"].type
+    cast.attr["DstT"].type = tf.float32.as_datatype_enum
+    resize = graph_def.node.add()
+    resize.CopyFrom(node)
+    resize.input[0] = cast.name
+    resize.attr["T"].type = tf.float32.as_datatype_enum
 
 
 def write(model: bytes, file: Path, *, backbone: str) -> None:

@@ -97,7 +97,7 @@ def objects():
     boxes = np.zeros((2, 4, 4), np.float32)
     boxes[0, :3] = [[0.1, 0.1, 0.5, 0.5], [0.3, 0.6, 0.9, 0.9], [0.1, 0.1, 0.5, 0.52]]
     boxes[1, :2] = [[0.0, 0.0, 1.0, 0.4], [0.2, 0.5, 0.4, 0.7]]
-    scores = np.array([[0.9, 0.6, 0.3, 0], [0.8, 0.1, 0, 0]], np.float32)
+    scores = np.array([[0.9, 0.6, 0.3, 0], [0.8, 0.06, 0, 0]], np.float32)
     classes = np.array([[1, 2, 3, 0], [1, 1, 0, 0]], np.float32)
     return {"boxes": boxes, "scores": scores, "classes": classes, "count": np.array([3.0, 2.0], np.float32)}
 
@@ -115,6 +115,7 @@ def test_detections_agree_whatever_their_order(objects):
     found = agreement("detection", objects, turned)
     assert (found.value, found.threshold, found.n) == (1, 0.99, 2)
     assert found.holds
+    assert str(found).endswith("in the order of scores, faint boxes included, they differ by up to 1")
 
 
 @pytest.mark.parametrize(

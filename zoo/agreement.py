@@ -25,7 +25,8 @@ class Agreement:
 
     measure: what `value` counts, in words ("top-1 the same"); value: the figure, at best 1.
     threshold: the least that counts as agreement; n: how many examples were compared.
-    fault: what else is wrong, in words; it breaks the agreement whatever the figure says.
+    fault: what else is wrong, in words; it breaks the agreement whatever the figure says. note: what is seen beside
+        it, and breaks nothing.
     """
 
     measure: str
@@ -33,6 +34,7 @@ class Agreement:
     threshold: float
     n: int
     fault: str = ""
+    note: str = ""
 
     @property
     def holds(self) -> bool:
@@ -46,7 +48,7 @@ class Agreement:
 
     def __str__(self) -> str:
         found = f"{self.measure} {self.shown}, at least {self.threshold:g} wanted, n = {self.n}"
-        return f"{found}; {self.fault}" if self.fault else found
+        return "; ".join(part for part in (found, self.fault, self.note) if part)
 
 
 def same_form(reference: Sequence[Outputs], candidate: Sequence[Outputs], *names: str) -> bool:

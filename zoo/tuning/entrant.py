@@ -79,4 +79,6 @@ class Entrant:
             return "the reference" + ("; no other that agrees is faster" if outcome == "chosen" else "")
         speed = f"{self.ratio(reference):.2f} times as fast as {reference.name}"
         speed += "" if self.heat else ", by one batch"
-        return f"{self.agreement}; {speed}" if outcome == "disagrees" else speed
+        if self.agreement is None:
+            return speed
+        return "; ".join(filter(None, (str(self.agreement) if outcome == "disagrees" else self.agreement.note, speed)))

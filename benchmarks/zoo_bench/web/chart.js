@@ -5,6 +5,8 @@ const SPEEDS = {
   end_to_end: { label: "inputs per second, end to end", short: "end to end", read: (row) => row.end_to_end },
 };
 
+const REACH = 24; // pixels from which a point is meant
+
 const setting = (row) =>
   [row.runtime, row.precision, row.batch_size ? `batch ${row.batch_size}` : "", row.device_id ?? ""].filter(Boolean).join(" · ");
 
@@ -167,23 +169,44 @@ function strip(rows, speed, { all, open, width }) {
 /** Points that can be pointed at, tapped, and walked with the arrow keys: one stop of the Tab key for each chart. */
 function figure(svg, points, words, all, open) {
   const tip = element("div", { class: "tip", hidden: true, "aria-hidden": "true" });
-  const nodes = points.map((point, index) => {
-    const node = shape("g", { class: "point", role: "button", tabindex: index ? -1 : 0, transform: `translate(${point.x} ${point.y})`,
-      "aria-label": words(point).join(", "), onclick: () => open(point.row) },
-      shape("circle", { class: "target", r: 13 }), mark(point.row.look));
-    const show = () => {
-      tip.replaceChildren(...words(point).map((line, number) => element(number ? "div" : "strong", {}, line)));
-      tip.hidden = false;
-      const width = svg.clientWidth || Number(svg.getAttribute("width"));
-      const left = Math.min(Math.max(0, point.x - tip.offsetWidth / 2), width - tip.offsetWidth);
-      const above = point.y - tip.offsetHeight - 14;
-      tip.style.transform = `translate(${Math.max(0, left)}px, ${above > 0 ? above : point.y + 16}px)`;
-    };
-    const hide = () => { tip.hidden = true; };
-    for (const name of ["pointerenter", "focus"]) node.addEventListener(name, show);
-    for (const name of ["pointerleave", "blur"]) node.addEventListener(name, hide);
-    node.addEventListener("keydown", (event) => walk(event, index));
-    return node;
+  const nodes = points.map((point, index) => shape("g", { class: "point", role: "button", tabindex: index ? -1 : 0,
+    transform: `translate(${point.x} ${point.y})`, "aria-label": words(point).join(", "),
+    onfocus: () => show(index), onblur: hide, onkeydown: (event) => walk(event, index) },
+  shape("circle", { class: "target", r: 13 }), mark(point.row.look)));
+  function hide() {
+    tip.hidden = true;
+    nodes.forEach((node) => node.classList.remove("near"));
+    svg.classList.remove("aimed");
+  }
+  function show(index) {
+    hide();
+    const point = points[index];
+    nodes[index].classList.add("near");
+    tip.replaceChildren(...words(point).map((line, number) => element(number ? "div" : "strong", {}, line)));
+    tip.hidden = false;
+    const left = Math.min(Math.max(0, point.x - tip.offsetWidth / 2), svg.clientWidth - tip.offsetWidth);
+    const above = point.y - tip.offsetHeight - 16;
+    tip.style.transform = `translate(${Math.max(0, left)}px, ${above > 0 ? above : point.y + 18}px)`;
+  }
+  /** Points may lie on top of each other: the nearest is meant, not the uppermost. */
+  function aimed(event) {
+    const frame = svg.getBoundingClientRect();
+    const far = points.map(({ x, y }) => Math.hypot(event.clientX - frame.left - x, event.clientY - frame.top - y));
+    const index = far.indexOf(Math.min(...far));
+    return far[index] <= REACH ? index : null;
+  }
+  svg.addEventListener("pointermove", (event) => {
+    const index = aimed(event);
+    if (index === null) return hide();
+    show(index);
+    svg.classList.add("aimed");
+  });
+  svg.addEventListener("pointerleave", hide);
+  svg.addEventListener("click", (event) => {
+    const index = event.detail ? aimed(event) : nodes.indexOf(event.target.closest(".point")); // 0: no pointer, a reader
+    if (index === null || index < 0) return;
+    nodes[index].focus();
+    open(points[index].row);
   });
   function walk(event, index) {
     const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -index, End: nodes.length - 1 - index };

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test check peers clean help
+.PHONY: install demo test browser check peers clean help
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -21,8 +21,15 @@ demo: install  ## the benchmark over all zoo_tiny pairs: the table on screen and
 	@mkdir -p out && rm -f out/demo.jsonl
 	$(BIN)/zoo bench --backbone 'tiny_*' --out out/demo.jsonl --markdown out/demo.md
 
-test: install  ## all tests
+test: install browser  ## all tests
 	$(BIN)/python -m pytest
+
+browser:  # the report's page is tested in Chromium; no Python package brings it
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; } && exit 0; \
+	fi; \
+	echo "no Chromium for the tests of the report's page: install it, on Debian with apt-get install chromium"
 
 check: install  ## format, lint, types
 	$(BIN)/ruff format --check .

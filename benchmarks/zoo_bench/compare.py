@@ -64,7 +64,7 @@ def compare(
     """Compare two files of rows that `zoo bench --out` wrote, pair by pair.
 
     A change counts as worse or better only if it is beyond the threshold AND its 95 % interval excludes no change. The
-    exit code is 1 if any pair became worse or fails now, else 0.
+    exit code is 1 if any pair became worse or fails now, or a file holds no rows; 2 for wrong usage; else 0.
 
     \b
     zoo bench --backbone mine --seconds 5 --out new.jsonl
@@ -91,7 +91,8 @@ def compare(
         for complaint in complaints:
             click.echo(complaint, err=True)
         sides.append(rows)
-    pairs = compared(*sides, Limits(threshold, metric_threshold), across_machines=across_machines)
+    limits = Limits(threshold, metric_threshold)
+    pairs = compared(sides[0], sides[1], limits, across_machines=across_machines)
     if as_json:
         click.echo(json.dumps(_facts(pairs, sides, threshold, metric_threshold), indent=1))
     else:
@@ -142,7 +143,11 @@ def _shown(pairs: Sequence[Compared], sides: Sequence[Sequence[Row]], files: Seq
     lines = [line for pair in pairs for line in _reasons(pair)]
     counts = Counter(pair.verdict for pair in pairs)
     total = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return "\n\n".join(part for part in (aligned(table), "\n".join(lines), f"{len(pairs)} pairs: {total}") if part)
+    return "\n\n".join(
+        part
+        for part in (aligned(table), "\n".join(lines), f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}: {total}")
+        if part
+    )
 
 
 def _cells(pair: Compared) -> list[str]:

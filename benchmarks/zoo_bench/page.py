@@ -42,7 +42,8 @@ def page(rows: Sequence[Row]) -> str:
 def _data(rows: Sequence[Row]) -> dict[str, Any]:
     subjects: dict[tuple[Any, ...], int] = {}
     machines = list(dict.fromkeys(_machine(row) for row in rows))
-    entries, names = [], {}
+    entries: list[dict[str, Any]] = []
+    names: dict[int, str] = {}
     for row in sorted(rows, key=lambda row: _order(row, rows)):
         number = None
         if row.error is None:

@@ -50,7 +50,8 @@ def compared(old: Sequence[Row], new: Sequence[Row], limits: Limits, *, across_m
     found += [_alone(rows[-1], failures[1], FAILS_NOW, ONLY_OLD) for rows in before.values()]
     found += [_alone(rows[-1], failures[0], RUNS_NOW, ONLY_NEW) for rows in after.values()]
     for row in failures[1]:
-        again = _taken(failures[0], lambda other, row=row: _settings(other) == _settings(row))
+        again = [other for other in failures[0] if _settings(other) == _settings(row)]
+        failures[0] = [other for other in failures[0] if other not in again]
         found.append(Compared(row, FAILS_STILL if again else ONLY_NEW, remarks=(row.error or "",)))
     found += [Compared(row, ONLY_OLD, remarks=(row.error or "",)) for row in failures[0]]
     order = {row.name: number for number, row in reversed(list(enumerate([*old, *new])))}

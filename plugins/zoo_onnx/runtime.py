@@ -102,6 +102,8 @@ def _open(file: Path, device: str, precision: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _processors()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Threads that spin while they wait take processors from whoever decodes the next batch, and from other processes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; what it warns of is no concern of a user
     # ONNX Runtime multiplies float32 matrices in TF32 on a GPU unless told not to: fp32 shall mean fp32.
     settings = {} if device == "cpu" else {"use_tf32": int(precision == "tf32")}

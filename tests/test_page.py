@@ -296,3 +296,12 @@ def test_on_paper_there_is_no_filter_and_no_dark(show):
     tab.emulate_media(media="print", color_scheme="dark")
     expect(tab.get_by_role("search")).to_be_hidden()
     assert tab.evaluate("getComputedStyle(document.querySelector('.subject')).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_long_table_begins_with_its_best_hundred_and_shows_all_when_asked(show):
+    tab = show([row(f"n{number}", 10.0 + number, 0.5 + number / 1000) for number in range(130)])
+    assert names(tab)[:2] == ["n129", "n128"]
+    assert len(names(tab)) == 100
+    tab.get_by_role("button", name="Show all 130 rows").click()
+    assert len(names(tab)) == 130
+    expect(tab.get_by_role("button", name="Show all")).to_have_count(0)

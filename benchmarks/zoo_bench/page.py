@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -44,7 +44,8 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
     machines = list(dict.fromkeys(_machine(row) for row in rows))
     entries: list[dict[str, Any]] = []
     names: dict[int, str] = {}
-    for row in sorted(rows, key=lambda row: _order(row, rows)):
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    for row in sorted(rows, key=lambda row: (tasks.index(row.task), row.dataset is None)):
         number = None
         if row.error is None:
             number = subjects.setdefault(_subject(row), len(subjects))
@@ -58,11 +59,6 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
         "falling": [name for name in metrics if less_is_better(name)],
         "small": SMALL,
     }
-
-
-def _order(row: Row, rows: Iterable[Row]) -> tuple[int, bool]:
-    tasks = list(dict.fromkeys(other.task for other in rows))
-    return tasks.index(row.task), row.dataset is None
 
 
 def _subject(row: Row) -> tuple[Any, ...]:

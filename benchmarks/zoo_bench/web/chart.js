@@ -5,6 +5,7 @@ const SPEEDS = {
   end_to_end: { label: "inputs per second, end to end", short: "end to end", read: (row) => row.end_to_end },
 };
 
+const NAMES = 40; // beside points; the others are told by pointing at them
 const REACH = 24; // pixels from which a point is meant
 
 const setting = (row) =>
@@ -124,6 +125,7 @@ function labels(points, best, box) {
         && !taken.some((other) => mine[0] < other[2] && other[0] < mine[2] && mine[1] < other[3] && other[1] < mine[3]);
     });
     if (!free) continue;
+    if (named.size >= NAMES) break;
     named.add(name);
     taken.push([free[0], free[1] - 11, free[0] + long, free[1] + 4]);
     group.append(shape("text", { x: free[0], y: free[1] }, name));

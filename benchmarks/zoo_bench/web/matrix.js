@@ -26,7 +26,7 @@ function matrix(rows, metric, speed, all, open) {
   }
   const latest = (group, [runtime, precision]) => group.filter((row) => row.runtime === runtime && row.precision === precision)
     .sort((a, b) => (a.time < b.time ? 1 : -1))[0];
-  const lines = [...groups].map(([key, group]) => {
+  const lines = [...groups].slice(0, LINES).map(([key, group]) => {
     const [backbone, batch, device] = JSON.parse(key);
     const reference = latest(group, REFERENCE);
     const most = Math.max(...group.map((row) => SPEEDS[speed].read(row).value));
@@ -36,7 +36,8 @@ function matrix(rows, metric, speed, all, open) {
   });
   const heads = modes.map(([runtime, precision]) => element("th", { scope: "col" },
     icon(all.of({ runtime, precision })), runtime, element("small", {}, precision)));
-  const caption = `Runtimes side by side: inputs/s, ${SPEEDS[speed].short}, and how many times the rate of ${REFERENCE.join(" ")}`;
+  const rest = groups.size > LINES ? `; the first ${LINES} of ${groups.size.toLocaleString("en")}, search for others` : "";
+  const caption = `Runtimes side by side: inputs/s, ${SPEEDS[speed].short}, and how many times the rate of ${REFERENCE.join(" ")}${rest}`;
   return framed(caption, element("table", { class: "matrix" },
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "backbone"), heads)), element("tbody", {}, lines)));
 }

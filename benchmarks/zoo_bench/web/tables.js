@@ -1,6 +1,7 @@
 // The table of a section: columns with their figures and intervals, sorted by a click or a key on a heading.
 
 const METRIC_COLUMNS = 3;
+const LINES = 100; // of a table at first: a browser takes seconds for thousands
 
 /** The columns of a section; each reads a figure or a text from a row, and says how it is shown. */
 function columns(rows, metrics) {
@@ -71,6 +72,8 @@ function table(rows, metrics, caption, order, open) {
   const body = element("tbody");
   const heads = shown.map((column) => element("th", { scope: "col", class: looksOf(column), title: column.title },
     element("button", { type: "button", onclick: () => sort(column) }, column.name, element("span", { class: "arrow", "aria-hidden": "true" }))));
+  const more = element("button", { type: "button", class: "more", onclick: () => { order.whole = true; draw(); } },
+    `Show all ${rows.length.toLocaleString("en")} rows`);
   function sort(column) {
     order.down = order.name === column.name ? !order.down : Boolean(column.figure);
     order.name = column.name;
@@ -80,7 +83,9 @@ function table(rows, metrics, caption, order, open) {
     shown.forEach((column, index) => heads[index].setAttribute("aria-sort",
       column.name === order.name ? (order.down ? "descending" : "ascending") : "none"));
     const by = shown.find((column) => column.name === order.name) ?? shown[0];
-    body.replaceChildren(...sorted(rows, by.read, order.down).map((row) => line(row)));
+    const most = order.whole ? rows.length : LINES;
+    body.replaceChildren(...sorted(rows, by.read, order.down).slice(0, most).map((row) => line(row)));
+    more.hidden = rows.length <= most;
   }
   function line(row) {
     const cells = shown.map((column) => column.head
@@ -93,7 +98,7 @@ function table(rows, metrics, caption, order, open) {
     return element("tr", { onclick: (event) => { if (!event.target.closest("button")) open(row); } }, cells);
   }
   draw();
-  return framed(caption, element("table", { class: "rows" }, element("thead", {}, element("tr", {}, heads)), body));
+  return [...framed(caption, element("table", { class: "rows" }, element("thead", {}, element("tr", {}, heads)), body)), rows.length > LINES ? more : ""];
 }
 
 const looksOf = (column) => [column.figure ? "figure" : "", column.wide ? "wide" : ""].join(" ").trim();

@@ -21,6 +21,11 @@ def writable(path: Path | None) -> None:
     if not os.access(place, os.W_OK):
         what = "cannot be written" if place.exists() else "lies in a folder that does not exist"
         raise click.UsageError(f"{str(path)!r} {what}")
+    if path.is_file() or not path.exists():
+        try:  # some places only an attempt tells, such as /proc
+            tempfile.TemporaryFile(dir=path.resolve().parent).close()
+        except OSError as error:
+            raise click.UsageError(f"{str(path)!r} cannot be written: {error.strerror}") from error
 
 
 def write(path: Path, text: str) -> None:

@@ -35,10 +35,17 @@ class Pair:
     duration: float
 
 
-def fold(pair: Pair, raw: Mapping[str, Any], published: Sequence[Published], compute: Compute | str) -> Row:
+def fold(
+    pair: Pair,
+    raw: Mapping[str, Any],
+    published: Sequence[Published],
+    compute: Compute | str,
+    took: float | None = None,
+) -> Row:
     """The row of a pair that was measured.
 
-    raw: what `measure` tells; compute: operations and peak, or why they are not known.
+    raw: what `measure` tells; compute: operations and peak, or why they are not known; took: the seconds of what was
+    done only once before.
     """
     dataset = Measured(**raw["dataset"]) if raw["dataset"] else None
     metrics = {name: Interval(**score) for name, score in raw["metrics"].items()}
@@ -46,6 +53,8 @@ def fold(pair: Pair, raw: Mapping[str, Any], published: Sequence[Published], com
     figures = compare(published, metrics, dataset, family)
     throughput = rate(**raw["throughput"])
     uncounted = [f"operations not counted: {compute}"] if isinstance(compute, str) else []
+    once = [f"converted or chosen once before, in {took:.1f} s, which is not in the load"] if took is not None else []
+    choice = [f"chosen by 'auto': {raw['choice']}"] if raw["choice"] else []
     ran = {name: raw[name] for name in ("runtime", "precision", "batch_size")}
     return Row(
         **_common(pair) | ran,
@@ -63,7 +72,14 @@ def fold(pair: Pair, raw: Mapping[str, Any], published: Sequence[Published], com
         memory=Memory(**raw["memory"]),
         compute=None if isinstance(compute, str) else _achieved(compute, throughput),
         clocks=Clocks(**raw["clocks"]) if raw["clocks"] else None,
-        notes=(*raw["notes"], *_notes(dataset, raw["notes"]), *suspicions(figures, metrics), *uncounted),
+        notes=(
+            *raw["notes"],
+            *_notes(dataset, raw["notes"]),
+            *suspicions(figures, metrics),
+            *choice,
+            *once,
+            *uncounted,
+        ),
     )
 
 

@@ -37,6 +37,11 @@ class Job:
         return f"{self.task}/{self.backbone}"
 
     @property
+    def batch(self) -> int:
+        """The batch size to load a model for: while it is searched for, the usual one."""
+        return self.batch_size if isinstance(self.batch_size, int) else 32
+
+    @property
     def asked(self) -> dict[str, Any]:
         """All settings by name, as a row keeps them."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""The inputs that a pair is timed on: real ones, prepared once, in batches of any size."""
+"""What a pair is timed with: its model, and real inputs, prepared once, in batches of any size."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import itertools
 from contextlib import closing
 from typing import Any
 
+import zoo
 from zoo import Dataset, Model
 from zoo.batches import groups, stack
 from zoo.errors import InputError
 from zoo.inputs import Prepared, prepare_all, sample_inputs
 from zoo.runtime import Array
+from zoo_bench.job import Job
 
 SOURCES = 256  # at most so many distinct inputs, run over and over
 SINGLES = 16  # distinct inputs for the latency
+
+
+def opened(job: Job) -> Model:
+    """The model of `job`, not loaded."""
+    how = {"runtime": job.runtime, "precision": job.precision, "device": job.device, "batch_size": job.batch}
+    model: Model = zoo.get(job.task, job.backbone, **how)
+    return model
 
 
 class Material:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-import zoo
 from zoo import Dataset, Model, weights
+from zoo.cache import cache_folder
 from zoo.disk import files_of
 from zoo.inputs import Prepared
 from zoo.runtime import Array, Compiled
@@ -25,7 +25,7 @@ from zoo_bench.check import SAMPLE, Recorder, checked, rows
 from zoo_bench.clocks import ClockReader, load_average
 from zoo_bench.intervals import calls_needed
 from zoo_bench.job import Job
-from zoo_bench.material import Material
+from zoo_bench.material import Material, opened
 from zoo_bench.scenarios import Series, end_to_end, in_turns, offline, single_stream, timed, warm
 
 
@@ -33,19 +33,25 @@ def measure(job: Job, tell: Callable[[Any], None]) -> None:
     """Measure `job`, whose weights are at hand, and tell of it; raises the errors of the zoo.
 
     Told is first ("measured", what `zoo_bench.fold.fold` takes), then ("counted", what `zoo_bench.flops` found) or
-    ("uncounted", why it found nothing), last because it reads the weights once more.
+    ("uncounted", why it found nothing), last because it reads the weights once more. Where loading made something
+    for all later processes, a conversion or a choice, ("prepared", the seconds) is all: the next measurement counts.
     """
     random.seed(job.seed)
     np.random.seed(job.seed)  # what a plugin draws, it draws again
     load = load_average()
-    model: Model = zoo.get(job.task, job.backbone, runtime=job.runtime, precision=job.precision, device=job.device)
+    model = opened(job)
     files = model.files(job.output)
     _read_once(files.values())
     dataset = model.dataset(job.dataset, split=job.split) if job.dataset else None
     if dataset:
         model.task.metric(dataset, model.labels)  # label spaces that can't meet are told before anything is timed
     material = Material(model, dataset, job.limit)
-    speed, timed_outputs = _speed(model, job, material)
+    made = _made(job)
+    loaded = _loaded(model, job, material)
+    if _made(job) != made:
+        tell(("prepared", loaded["load"] + loaded["first_call"]))
+        return
+    speed, timed_outputs = _speed(model, job, material, loaded)
     found = _evaluation(model, dataset, job, timed_outputs) if dataset else _calls(model, job, material, timed_outputs)
     if speed["clocks"]:
         speed["clocks"]["load"] = load
@@ -53,9 +59,8 @@ def measure(job: Job, tell: Callable[[Any], None]) -> None:
     tell(_operations(model, job, material))
 
 
-def _speed(model: Model, job: Job, material: Material) -> tuple[dict[str, Any], dict[int, Mapping[str, Array]]]:
-    """Load, first call, warm-up, offline and single stream; memory over all of them; the outputs by input."""
-    assert isinstance(job.batch_size, int)
+def _loaded(model: Model, job: Job, material: Material) -> dict[str, float]:
+    """Load and first call, in seconds, and what was resident before them, in bytes."""
     for module in model.spec.imports:  # an import is no part of loading weights; if it fails, loading says so better
         with suppress(ImportError):
             importlib.import_module(module)
@@ -63,22 +68,39 @@ def _speed(model: Model, job: Job, material: Material) -> tuple[dict[str, Any], 
     before = resident.now()
     load = timed(model.load)
     run = model.compiled(job.output)
-    batches = material.batches(job.batch_size)
-    first_call = timed(lambda: run(batches[0]))
+    batch = material.batches(job.batch)[0]
+    first_call = timed(lambda: run(batch))
+    run(material.singles()[0])  # some compile anew for each batch size
+    return {"load": load, "first_call": first_call, "before": before}
+
+
+def _made(job: Job) -> set[str]:
+    """What runtimes have made of the backbone for all processes to come, by name."""
+    folders = (cache_folder() / name for name in ("converted", "choices"))
+    return {path.name for folder in folders for path in folder.glob(f"{job.backbone}-{job.output}-*")}
+
+
+def _speed(
+    model: Model, job: Job, material: Material, loaded: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[int, Mapping[str, Array]]]:
+    """Warm-up, offline and single stream; memory since before loading; the outputs by input."""
+    run = model.compiled(job.output)
+    batches = material.batches(job.batch)
     warm_up = timed(lambda: warm(run, batches, job.seconds))
     clocks = ClockReader(run.device)
     latest: dict[int, Mapping[str, Array]] = {}
     found = _scenarios(model, run, job, material, batches, latest, clocks)
     on_device = run.peak_memory()
-    memory = {"peak": on_device, "kind": "device"} if on_device is not None else resident.peak_since(before)
+    memory = {"peak": on_device, "kind": "device"} if on_device is not None else resident.peak_since(loaded["before"])
     speed = {
-        "runtime": getattr(run, "runtime", job.runtime),  # of one that chooses among others, its choice
+        "runtime": run.choice.runtime if run.choice else job.runtime,
+        "choice": str(run.choice) if run.choice else None,
         "device": run.device,
         "precision": run.precision,
         "batch_size": max(len(batch) for batch in batches),
         "inputs": _origin(material.sources[0], model.spec.input.kind),
-        "load": load,
-        "first_call": first_call,
+        "load": loaded["load"],
+        "first_call": loaded["first_call"],
         "warm_up": warm_up,
         **found,
         "clocks": clocks.medians(),
@@ -122,7 +144,7 @@ def _scenarios(
         "end_to_end": (
             Series(job.seconds),
             end_to_end(
-                lambda sources: model.outputs(sources, job.output, int(job.batch_size)),
+                lambda sources: model.outputs(sources, job.output, job.batch),
                 material.sources,
                 lambda found: answer(*found),
             ),
@@ -141,7 +163,7 @@ def _evaluation(
     """The scores, and whether the outputs behind them are those of the timed run."""
     recorder = Recorder(model)
     model.outputs = recorder  # type: ignore[method-assign, assignment]
-    found = model.evaluate(dataset, batch_size=int(job.batch_size), limit=job.limit).to_json()
+    found = model.evaluate(dataset, batch_size=job.batch, limit=job.limit).to_json()
     about = {
         "name": dataset.name,
         "split": dataset.split,

@@ -169,7 +169,7 @@ def _end(process: Any) -> None:
 def _cause(process: Any, timeout: float) -> str:
     """Why a process went silent."""
     if process.is_alive():
-        return f"timed out after {timeout:g} s"
+        return f"timed out after {round(timeout, 1):g} s"
     if process.exitcode < 0:
         name = signal.Signals(-process.exitcode).name
         memory = ", as the system does when memory runs out" if name == "SIGKILL" else ""

@@ -54,8 +54,8 @@ class Runner:
         pair = Pair(self._run, job, order, digests, tried, started, time.perf_counter() - begun)
         raw = outcome.last("measured")
         if raw is None:
-            return failed(pair, outcome.error)
-        return fold(pair, raw, spec.published, self._compute(job, raw, outcome))
+            return failed(pair, outcome.error or "its weights were being converted anew each time")
+        return fold(pair, raw, spec.published, self._compute(raw, outcome), outcome.last("took"))
 
     def devices(self, runtime: str) -> Sequence[str]:
         """The devices that a runtime sees, best first; raises ZooError where it can't tell."""
@@ -69,18 +69,27 @@ class Runner:
         self._processes.stop()
 
     def _measured(self, job: Job) -> tuple[tuple[Tried, ...], Outcome]:
+        end = time.monotonic() + self.timeout
         if job.batch_size != AUTO:
-            return (), self._processes.run(measure, (job,), self.timeout)
-        begun = time.monotonic()
+            return (), self._prepared_and_measured(job, end)
         found = self._processes.run(search, (job,), self.timeout * SEARCH)
         tried = _steps(found)
         size = chosen(tried)
         if size is None:
             return tried, found
-        rest = self.timeout - (time.monotonic() - begun)
-        return tried, self._processes.run(measure, (replace(job, batch_size=size),), rest)
+        return tried, self._prepared_and_measured(replace(job, batch_size=size), end)
 
-    def _compute(self, job: Job, raw: Mapping[str, Any], outcome: Outcome) -> Compute | str:
+    def _prepared_and_measured(self, job: Job, end: float) -> Outcome:
+        """What `measure` tells; again where it had to convert weights or choose a runtime, which is done only once."""
+        outcome = self._processes.run(measure, (job,), end - time.monotonic())
+        seconds = outcome.last("prepared")
+        if outcome.error or seconds is None:
+            return outcome
+        outcome = self._processes.run(measure, (job,), end - time.monotonic())
+        outcome.told.append(("took", seconds))
+        return outcome
+
+    def _compute(self, raw: Mapping[str, Any], outcome: Outcome) -> Compute | str:
         """What the network computes against the machine's peak, or why its operations are not known."""
         found = outcome.last("counted")
         if found is None:

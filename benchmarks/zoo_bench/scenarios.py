@@ -24,7 +24,6 @@ AT_LEAST = 6  # the fewest repeats that give a median an interval
 ENOUGH = 12  # repeats after which a narrow interval is believed
 PATIENCE = 5  # a measurement ends after so many budgets, with however few repeats
 SEGMENTS = 30  # a budget of a stream is cut into so many repeats at most
-BURSTS = 3  # a repeat of a stream holds so many times the batches that are under way at once
 WARM_UP = 0.25  # of a budget
 
 
@@ -90,7 +89,7 @@ def offline(run: Compiled, batches: Sequence[Array], latest: dict[int, Mapping[s
             for number, outputs in enumerate(run.stream(feed())):
                 place = number % len(batches)
                 latest[place] = outputs
-                yield len(batches[place]), BURSTS * (fed - number - 1)
+                yield len(batches[place]), fed - number - 1
 
         _segments(series, share, answered())
 
@@ -164,7 +163,8 @@ def _segments(series: Series, share: float, answered: Iterator[tuple[int, int]],
     """Cut a stream of (inputs answered, batches that belong together) into repeats until the share of time is over.
 
     Batches that are under way at once, or wait for each other, end together: a repeat holds as many of them, and the
-    first answer, for which the stream had to be filled, is left out.
+    first answer, for which the stream had to be filled, is left out. Where not one repeat could be completed within
+    the patience, the whole stretch is one.
     """
     start = mark = time.perf_counter()
     counted = held = together = made = 0
@@ -180,5 +180,9 @@ def _segments(series: Series, share: float, answered: Iterator[tuple[int, int]],
             if counted and held >= together and now - mark >= series.seconds / SEGMENTS:
                 series.repeats.append((counted, now - mark))
                 counted, held, mark, made = 0, 0, now, made + 1
-            if (now - start >= share and made >= at_least) or now - start >= PATIENCE * series.seconds:
+            if now - start >= PATIENCE * series.seconds:
+                break
+            if now - start >= share and made >= at_least:
                 return
+    if counted and not series.repeats:
+        series.repeats.append((counted, now - mark))

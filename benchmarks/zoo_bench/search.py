@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import zoo
 from zoo_bench.facts import Tried
 from zoo_bench.intervals import rate
 from zoo_bench.job import Job
-from zoo_bench.material import Material
+from zoo_bench.material import Material, opened
 from zoo_bench.scenarios import Series, offline
 
 LARGEST = 1024
@@ -24,7 +23,7 @@ def search(job: Job, tell: Callable[[Any], None]) -> None:
 
     It runs in a process of its own: what is told before the process dies of a batch that was too large stays known.
     """
-    model = zoo.get(job.task, job.backbone, runtime=job.runtime, precision=job.precision, device=job.device)
+    model = opened(job)
     dataset = model.dataset(job.dataset, split=job.split) if job.dataset else None
     material = Material(model, dataset, job.limit)
     run = model.compiled(job.output)

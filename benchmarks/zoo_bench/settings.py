@@ -6,16 +6,17 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.errors import MissingPackageError, OptionError
+from zoo.runtime import missing_modules
 from zoo_bench.job import AUTO, Job
 
 if TYPE_CHECKING:
     from zoo.plugins import Plugins
+    from zoo.specs import RuntimeSpec
 
 
 class Seconds(click.FloatRange):
@@ -61,23 +62,25 @@ def combinations(
     """
     specs = [plugins.runtimes.get(name) for name in dict.fromkeys(runtimes)]
     for spec in specs:
-        missing = [module for module in spec.requires if find_spec(module) is None]
-        if missing:
+        if missing := missing_modules(spec):
             raise MissingPackageError(f"runtime {spec.name!r} needs {', '.join(map(repr, missing))} ({spec.install})")
     wanted = list(dict.fromkeys(precisions))
     for precision in wanted:
-        if not any(precision in spec.precisions for spec in specs):
+        if not any(_has(spec, precision) for spec in specs):
             have = "; ".join(f"{spec.name!r} has {', '.join(spec.precisions)}" for spec in specs)
             raise OptionError(f"no runtime that is asked for has the precision {precision!r}: {have}")
     pairs = [(spec, precision) for spec in specs for precision in wanted]
-    absent = [
-        f"runtime {spec.name!r} has no {precision}" for spec, precision in pairs if precision not in spec.precisions
-    ]
-    found = [(spec.name, precision) for spec, precision in pairs if precision in spec.precisions]
+    absent = [f"runtime {spec.name!r} has no {precision}" for spec, precision in pairs if not _has(spec, precision)]
+    found = [(spec.name, precision) for spec, precision in pairs if _has(spec, precision)]
     return [
         replace(settings, runtime=runtime, precision=precision, batch_size=size)
         for (runtime, precision), size in itertools.product(found, batch_sizes)
     ], absent
+
+
+def _has(spec: RuntimeSpec, precision: str) -> bool:
+    """Whether a runtime has a precision; "auto" lets any choose among its own."""
+    return precision == AUTO or precision in spec.precisions
 
 
 def on_device(jobs: Sequence[Job], device: str, seen: dict[str, Sequence[str]]) -> tuple[list[Job], list[str]]:

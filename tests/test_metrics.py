@@ -24,6 +24,11 @@ def test_a_mean_has_the_normal_interval():
     assert (score.value, score.low) == pytest.approx((values.mean(), values.mean() - half))
 
 
+def test_the_interval_of_a_loss_ends_at_zero():
+    score = mean(0.9, 0.81, 3, least=0.0)  # losses 0.9, 0 and 0
+    assert (score.low, mean(0.9, 0.81, 3).low < 0, score.high > 0.8) == (0.0, True, True)
+
+
 def test_pearsons_interval_is_fishers():
     rng = np.random.default_rng(2)
     x = rng.normal(size=200)

@@ -51,8 +51,11 @@ def proportion(successes: int, n: int) -> Score:
     return Score(p, min(centre - half, p), max(centre + half, p), n)
 
 
-def mean(total: float, total_of_squares: float, n: int) -> Score:
-    """A mean from sums, with the normal interval of the mean; needs two examples for an interval."""
+def mean(total: float, total_of_squares: float, n: int, *, least: float = -math.inf) -> Score:
+    """A mean from sums, with the normal interval of the mean; needs two examples for an interval.
+
+    least: what no value can be less than, such as 0 for a loss; the interval ends there.
+    """
     if n == 0:
         return Score(math.nan, None, None, 0)
     value = total / n
@@ -60,7 +63,7 @@ def mean(total: float, total_of_squares: float, n: int) -> Score:
         return Score(value, None, None, n)
     variance = max(0.0, (total_of_squares - n * value * value) / (n - 1))
     half = Z95 * math.sqrt(variance / n)
-    return Score(value, value - half, value + half, n)
+    return Score(value, max(least, value - half), value + half, n)
 
 
 def correlation(r: float, n: int, *, ranks: bool) -> Score:

@@ -130,7 +130,7 @@ class ClassificationMetric(Metric):
         scores = {"top1": proportion(self.first, self.n)}
         if self.classes > 5:
             scores["top5"] = proportion(self.fifth, self.n)
-        loss = mean(self.loss, self.squares, self.n)
+        loss = mean(self.loss, self.squares, self.n, least=0.0)
         low = None if loss.low is None else max(0.0, loss.low)  # it can't be negative
         return scores | {"log_loss": replace(loss, low=low)}
 

@@ -252,7 +252,7 @@ def test_operations_are_counted_at_the_shapes_that_inputs_have(model):
 
 
 def by_the_profiler(model) -> int:
-    """The operations of convolutions and products by TensorFlow's static analysis, which a fixed batch makes possible."""
+    """The operations of convolutions and products by TensorFlow's static analysis; it needs a fixed batch."""
     import tensorflow as tf
 
     from zoo.backbone import load_backbone

@@ -42,6 +42,16 @@ class Network:
     outputs: tuple[str, ...]
     parts: Parts | None = None
 
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether the model takes batches of that shape as they are, and all its other axes are fixed."""
+        port = self.model.inputs[0]
+        if len(self.inputs) != 1 or (self.parts and self.parts.front) or 0 in shape:
+            return False
+        axes = port.partial_shape
+        return (
+            axes.rank.is_static and axes.compatible(ov.PartialShape(shape)) and not any(a.is_dynamic for a in axes[1:])
+        )
+
     def before(self, batch: Any) -> dict[str, Any]:
         """The tensors that are known before the model runs, by name."""
         return self.parts.before(batch) if self.parts else {"batch": batch}

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,27 +75,31 @@ class OpenVinoCompiled(Compiled):
     def __init__(self, core: ov.Core, network: Network, device: str, ov_device: str, settings: dict[str, Any]) -> None:
         self.device = device
         self._network = network
-        self._compile = lambda hint: core.compile_model(network.model, ov_device, settings | {"PERFORMANCE_HINT": hint})
-        single = self._compile("LATENCY")
-        self.precision = _precision(single)
-        self._request = single.create_infer_request()
-        self._lock = Lock()
+        self._compile = lambda model, hint: core.compile_model(model, ov_device, settings | {"PERFORMANCE_HINT": hint})
+        self._single = self._compile(network.model, "LATENCY")
+        self._streams: tuple[Any, ov.CompiledModel] | None = None
+        self.precision = _precision(self._single)
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """See `zoo.Compiled`."""
-        with self._lock:
-            return self._finish(self._start(self._request, batch))
+        return self._finish(self._start(self._single, batch))
 
     def stream(self, batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """See `zoo.Compiled`; one batch for each stream is under way, and one waits for the first that is free."""
-        under_way = self._streams.get_property("NUM_STREAMS") + 1
-        idle, running = [self._streams.create_infer_request() for _ in range(under_way)], deque[_Run]()
+        """See `zoo.Compiled`; one batch for each stream is under way, and one waits for the first that is free.
+
+        Batches of one size are the fastest; a first batch that stays the only one has all cores.
+        """
+        running = deque[_Run]()
+        shape, streams, most = None, self._single, 1
         try:
             for batch in batches:
-                if not idle:
+                if streams is self._single and (running or self._streams):
+                    shape, streams = self._compile_streams(batch)
+                    most = streams.get_property("NUM_STREAMS") + 1
+                if len(running) == most:
                     yield self._finish(running[0])
-                    idle.append(running.popleft().request)
-                running.append(self._start(idle.pop(), batch))
+                    running.popleft()
+                running.append(self._start(streams if shape in (None, np.shape(batch)) else self._single, batch))
             while running:
                 yield self._finish(running[0])
                 running.popleft()
@@ -105,17 +108,28 @@ class OpenVinoCompiled(Compiled):
                 with suppress(RuntimeError):  # told already, or about a batch that nobody waits for any more
                     run.request.wait()
 
+    def _compile_streams(self, first: Any) -> tuple[Any, ov.CompiledModel]:
+        """The network in several streams, and the only shape that it then takes, or None for any.
+
+        With its batch size fixed a network of pictures takes 7 % less of the processor's time, at bf16 13 %.
+        """
+        shape = np.shape(first) if self._network.takes(np.shape(first)) else None
+        if self._streams is None or self._streams[0] != shape:
+            model = self._network.model
+            if shape is not None:
+                model = model.clone()
+                model.reshape(list(shape))
+            self._streams = shape, self._compile(model, "THROUGHPUT")
+        return self._streams
+
     def parameters(self) -> None:
         """None: what OpenVINO reads has been folded, and counts otherwise than the variables."""
         return
 
-    @cached_property
-    def _streams(self) -> ov.CompiledModel:
-        return self._compile("THROUGHPUT")
-
-    def _start(self, request: ov.InferRequest, batch: Any) -> _Run:
+    def _start(self, model: ov.CompiledModel, batch: Any) -> _Run:
         if not len(batch):  # it would leave the compiled model in a state that refuses every later batch
             raise BackboneError(f"backbone {self._network.backbone!r} takes no empty batch")
+        request = model.create_infer_request()  # takes some 50 microseconds, and no two calls share one
         tensors = self._network.before(batch)
         # As OpenVINO shares memory: in one piece, and writeable, though it never writes.
         arrays = [np.require(tensors[name], requirements=["C", "W"]) for name in self._network.inputs]

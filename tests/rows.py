@@ -1,6 +1,6 @@
 """Rows as the harness writes them, with figures that a test chooses."""
 
-from zoo_bench.facts import Interval, Latency, Machine, Measured, Memory, Rate
+from zoo_bench.facts import Interval, Latency, Machine, Measured, Memory, PublishedFigure, Rate
 from zoo_bench.row import Row
 
 MACHINE = Machine(processor="Some CPU", cores=2, memory=8 * 2**30, system="Linux")
@@ -54,3 +54,20 @@ def failed(backbone: str = "a", error: str = "timed out after 5 s", **fields) ->
     """A row without figures; no device is known."""
     absent = {"device": None, "device_id": None, "memory": None}
     return row(backbone, None, None, error=error, **absent | fields)
+
+
+LETTERS = Measured(name="csv:/data/of/some/letters/manifest.csv", fingerprint="f2", size=5000, n=2000)
+PUBLISHED = PublishedFigure(
+    metric="top1", dataset="digits", split="test", value=0.98, source="their paper", difference=-0.03
+)
+# Two datasets, two runtimes, a metric that falls, speed alone, a failure.
+ONE_OF_EACH = [
+    row("good", 100.0, 0.95, published=(PUBLISHED,), latency=latency(0.01), digests={"weights": "5ha256"}),
+    row("good", 200.0, 0.94, runtime="onnx", notes=("converted once",)),
+    row("good", 300.0, 0.93, runtime="onnx", precision="int8"),
+    row("quick", 150.0, 0.80, metrics={"top1": interval(0.8), "log_loss": interval(0.5)}),
+    row("slow", 10.0, 0.70, metrics={"top1": interval(0.7), "log_loss": interval(0.4)}),
+    row("good", 50.0, 0.60, dataset=LETTERS, metrics={"top1": interval(0.6, n=2000)}),
+    row("silent", 5000.0, task="embedding", end_to_end=rate(400.0)),
+    failed("broken", "BackboneError: it is broken", runtime="onnx"),
+]

@@ -144,6 +144,11 @@ def test_another_machine_is_said_and_no_regression_unless_that_is_asked_for(file
     files([old], [worse], code=1)  # the same examples are as hard on any machine
 
 
+def test_speeds_of_pairs_that_shared_the_machine_with_more_others_are_not_compared():
+    assert verdicts([row(speed=100.0)], [row(speed=50.0, beside=3)], across_machines=True) == [("a", "not comparable")]
+    assert verdicts([row(speed=100.0, beside=3)], [row(speed=50.0, beside=3)]) == [("a", "worse")]
+
+
 def test_metrics_on_other_data_or_another_number_of_examples_are_not_compared():
     fewer = row("a", 100.0, 0.5, dataset=DIGITS.model_copy(update={"n": 100}))
     assert figures(row("a", 100.0, 0.9), fewer)["top1"] == "not comparable"

@@ -7,26 +7,12 @@ from urllib.parse import urlparse
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-from rows import DIGITS, failed, interval, latency, rate, row
+from rows import DIGITS, failed, rate, row
+from rows import ONE_OF_EACH as ROWS
 
-from zoo_bench.facts import Measured, PublishedFigure
 from zoo_bench.page import page as made
 
-LETTERS = Measured(name="csv:/data/of/some/letters/manifest.csv", fingerprint="f2", size=5000, n=2000)
 EVIL = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 2'>"
-PUBLISHED = PublishedFigure(
-    metric="top1", dataset="digits", split="test", value=0.98, source="their paper", difference=-0.03
-)
-ROWS = [
-    row("good", 100.0, 0.95, published=(PUBLISHED,), latency=latency(0.01), digests={"weights": "5ha256"}),
-    row("good", 200.0, 0.94, runtime="onnx", notes=("converted once",)),
-    row("good", 300.0, 0.93, runtime="onnx", precision="int8"),
-    row("quick", 150.0, 0.80, metrics={"top1": interval(0.8), "log_loss": interval(0.5)}),
-    row("slow", 10.0, 0.70, metrics={"top1": interval(0.7), "log_loss": interval(0.4)}),
-    row("good", 50.0, 0.60, dataset=LETTERS, metrics={"top1": interval(0.6, n=2000)}),
-    row("silent", 5000.0, task="embedding", end_to_end=rate(400.0)),
-    failed("broken", "BackboneError: it is broken", runtime="onnx"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +110,12 @@ def test_small_samples_are_marked_and_large_ones_are_not(show):
     tab = show(ROWS)
     expect(section(tab, "classification on digits test").locator(".chip")).to_have_text("small sample")
     expect(section(tab, "classification on csv:…/letters/manifest.csv").locator(".chip, .few")).to_have_count(0)
+
+
+def test_speeds_that_were_measured_beside_other_pairs_are_marked(show):
+    tab = show([row("a", 10.0, 0.9, beside=3)])
+    expect(tab.locator("section.subject")).to_contain_text("some speeds measured beside other pairs")
+    expect(tab.locator(".point")).to_have_attribute("aria-label", re.compile("beside up to 3 other pairs"))
 
 
 def test_a_heading_sorts_by_click_and_by_key_and_says_so(show):

@@ -110,12 +110,14 @@ def _taken(rows: list[Row], fits: Callable[[Row], bool]) -> Row | None:
 
 def _compare(old: Sequence[Row], new: Sequence[Row], limits: Limits, across_machines: bool) -> Compared:
     machines = _other_machine(old[-1], new[-1])
-    found = tuple(changes(old, new, limits, "" if across_machines else machines))
+    company = _other_company(old[-1], new[-1])
+    obstacle = company or ("" if across_machines else machines)
+    found = tuple(changes(old, new, limits, obstacle))
     verdicts = {change.verdict for change in found}
     verdict = next((one for one in (WORSE, BETTER, UNCLEAR, INCOMPARABLE) if one in verdicts), UNCLEAR)
-    if machines and not across_machines and verdict == UNCLEAR:
+    if obstacle and verdict == UNCLEAR:
         verdict = INCOMPARABLE  # the metrics alone are the same, which says nothing of the speed
-    return Compared(new[-1], verdict, found, tuple(filter(None, (machines, *_differences(old[-1], new[-1])))))
+    return Compared(new[-1], verdict, found, tuple(filter(None, (machines, company, *_differences(old[-1], new[-1])))))
 
 
 def _other_machine(old: Row, new: Row) -> str:
@@ -129,6 +131,12 @@ def _other_machine(old: Row, new: Row) -> str:
 
     before, after = hardware(old), hardware(new)
     return "" if before == after else f"another machine: {before} -> {after}"
+
+
+def _other_company(old: Row, new: Row) -> str:
+    """Whether one of them shared the machine with more pairs than the other (`zoo bench --jobs`)."""
+    before, after = old.beside, new.beside
+    return "" if before == after else f"measured beside up to {before} other pairs and beside up to {after}"
 
 
 def _differences(old: Row, new: Row) -> list[str]:

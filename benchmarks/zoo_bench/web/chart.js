@@ -141,6 +141,7 @@ function summary(row, metric, speed, onFront) {
     row.backbone, setting(row),
     found ? `${metric} ${score(found.value)} ${ends(found, score)} n ${found.n.toLocaleString("en")}${found.n < row.small ? ", a small sample" : ""}` : "",
     `${number(rate.value)} inputs/s ${ends(rate, number)}, ${SPEEDS[speed].short}`,
+    row.beside ? `measured beside up to ${row.beside} other pairs` : "",
     onFront ? "on the Pareto front" : "",
   ].filter(Boolean);
 }

@@ -84,12 +84,13 @@ function title(subject) {
   return [`${subject.task} on `, element("span", { title: subject.dataset }, `${brief(subject.dataset)} ${subject.split}`.trim())];
 }
 
-function about(subject) {
+function about(subject, rows) {
   const some = subject.n < subject.size ? `${subject.n.toLocaleString("en")} of ${subject.size.toLocaleString("en")} examples` : `${subject.n.toLocaleString("en")} examples`;
   const parts = subject.dataset ? [some] : ["no metrics: the data has no labels that fit, so nothing is ranked by accuracy"];
   if (data.machines.length > 1) parts.push(subject.machine);
   return element("p", { class: "quiet" }, parts.join(" · "),
-    subject.dataset && subject.n < data.small ? element("span", { class: "chip", title: "intervals are wide: small differences mean nothing" }, "small sample") : null);
+    subject.dataset && subject.n < data.small ? element("span", { class: "chip", title: "intervals are wide: small differences mean nothing" }, "small sample") : null,
+    rows.some((row) => row.beside) ? element("span", { class: "chip", title: "pairs that ran at the same time took speed from each other" }, "some speeds measured beside other pairs") : null);
 }
 
 function section(subject, rows, state) {
@@ -110,7 +111,7 @@ function section(subject, rows, state) {
   const name = named(subject);
   const key = element("ul", { class: "legend" }, element("li", {}, dashes(), "Pareto front: nothing is both faster and better"));
   const made = element("section", { class: "subject", id: `subject-${data.subjects.indexOf(subject)}`, "aria-label": name },
-    element("h2", {}, title(subject)), about(subject),
+    element("h2", {}, title(subject)), about(subject, rows),
     element("div", { class: "above" }, element("div", { class: "legends" }, legend(rows, all), metrics.length && rows.length > 1 ? key : null), choice),
     holder, side, ...table(rows, metrics, "All rows; a click on a heading sorts, on a row shows all its facts", state.order, open));
   new ResizeObserver(() => {

@@ -172,6 +172,10 @@ def test_every_runtime_gets_the_precisions_that_it_has_and_the_others_are_named(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--backbone", "tiny_cnn_x"], "no backbone named 'tiny_cnn_x'"),
+        (["--backbone", "no_such_*"], "no backbone fits 'no_such_*'"),
+        (["--task", "clasification"], "did you mean 'classification'?"),
+        (["--runtime", "tff"], "no runtime named 'tff'"),
         (["--seconds", "nan"], "'nan' is no time in seconds"),
         (["--seconds", "inf"], "'inf' is no time in seconds"),
         (["--timeout", "nan"], "'nan' is no time in seconds"),
@@ -179,6 +183,7 @@ def test_every_runtime_gets_the_precisions_that_it_has_and_the_others_are_named(
         (["--data", "nowhere.csv"], "no dataset at 'nowhere.csv'"),
         (["--data", "tiny_sentences"], "tiny_sentences"),
         (["--precision", "fp33"], "no runtime that is asked for has the precision 'fp33'"),
+        (["--out", "none/rows.jsonl"], "'none/rows.jsonl' lies in a folder that does not exist"),
         (["--out", "/proc/rows"], "'/proc/rows' cannot be written"),
         (["--markdown", "/proc/table.md"], "'/proc/table.md' cannot be written"),
         (["--resume"], "--resume goes on with a file of rows"),

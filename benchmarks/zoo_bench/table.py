@@ -131,6 +131,8 @@ def _details(metrics: Sequence[str], rows: Sequence[Row]) -> dict[str, Cell]:
         "first call s": lambda row: number(row.first_call),
         "parameters": lambda row: _count(row.parameters),
         "weights MB": lambda row: number(row.weights / 1e6 if row.weights is not None else None),
+        "GFLOP": lambda row: number(row.compute.flops / 1e9 if row.compute else None),
+        "of peak": _share,
     }
 
 
@@ -190,6 +192,12 @@ def _rate(rate: Interval | None) -> str:
         return ABSENT
     interval = "" if rate.low is None or rate.high is None else f" [{number(rate.low)}, {number(rate.high)}]"
     return f"{number(rate.value)}{interval}"
+
+
+def _share(row: Row) -> str:
+    """The share of the machine's peak that the throughput reaches."""
+    share = row.compute.share if row.compute else None
+    return ABSENT if share is None else f"{100 * share:.1f} %"
 
 
 def _latency(latency: Latency | None) -> str:

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 
 PLUGIN = """
-import os
+import os, sys
 import zoo
+
+sys.modules.update(dict.fromkeys(os.environ.get("FAKE_ABSENCES", "").split()))  # not found any more
 
 RUNTIMES = {
     "quick": (("fp32", "bf16"), ("quick_engine",)),
@@ -61,7 +63,7 @@ class Means(zoo.Compiled):
             os.abort()
         if self.name == "sleeper" and self.calls > 1:
             time.sleep(3600)
-        time.sleep({"slug": 0.4, "quick": 0.004 * (self.precision == "fp32")}.get(self.name, 0))
+        time.sleep({"slug": 0.5, "quick": 0.002 * (self.precision == "fp32")}.get(self.name, 0))
         means = batch.mean(axis=(1, 2))
         return {"logits": np.roll(means, self.name == "liar", axis=1) * 10}
 
@@ -104,7 +106,7 @@ def save_colours(folder: Path) -> None:
             random = np.random.default_rng(0)
             self.kernels = [
                 tf.Variable(random.normal(size=(5, 5, *shape)).astype(np.float32) / 50)
-                for shape in ((3, 48), (48, 48), (48, 3))
+                for shape in ((3, 24), (24, 24), (24, 3))
             ]
 
         @tf.function(input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32)])

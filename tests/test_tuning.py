@@ -46,6 +46,7 @@ def surroundings(tmp_path_factory):
         patch.syspath_prepend(folder)
         patch.setenv("FAKE_RUNTIMES", ALL)
         patch.setenv("ZOO_CACHE", str(folder / "cache"))
+        patch.setenv("FAKE_ABSENCES", " ".join(OTHERS))
         for module in OTHERS:
             patch.setitem(sys.modules, module, None)
         installed.cache_clear()
@@ -154,8 +155,6 @@ def in_a_new_process(spec, action, places=None, **options):
     """What `action` prints in a new process of a model with `options`, and what is said on stderr."""
     script = f"""
 import json, sys, zoo
-for module in {OTHERS!r}:
-    sys.modules[module] = None
 spec = zoo.BackboneSpec.model_validate_json({spec.model_dump_json()!r})
 model = zoo.get("classification", spec, **{options!r})
 {action}"""
@@ -211,13 +210,6 @@ def only(surroundings, monkeypatch):
     installed.cache_clear()
 
 
-def test_precision_is_lowered_only_where_that_is_left_open(only, spec):
-    only("quick")
-    choice, _ = choose(spec, precision="fp32")
-    assert {verdict.precision for verdict in choice.verdicts if verdict.rate} == {"fp32"}
-    assert (choice.runtime, choice.precision) == ("quick", "fp32")
-
-
 def test_a_precision_that_no_right_runtime_has_is_an_error_that_says_what_each_did(only, spec):
     only("pretender liar")
     with pytest.raises(RuntimeLoadError, match=r"(?s)at 'bf16' as 'tf' does.*pretender bf16: it runs fp32") as caught:
@@ -254,25 +246,23 @@ def zoo_tune(*arguments):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_zoo_tune_tells_shows_remembers_and_forgets(surroundings, spec, only, tmp_path):
-    only("quick liar absent")
+def test_zoo_tune_chooses_at_full_precision_unless_told_otherwise_shows_and_forgets(spec, only, tmp_path):
+    only("quick")
     saved = zoo.get("classification", spec).save(tmp_path / "saved")
-    arguments = (str(saved), "--runtime", "quick", "--precision", "auto", "--batch-size", "16")
-    first = zoo_tune(*arguments)
+    arguments = (str(saved), "--batch-size", "16")
+    first = zoo_tune(*arguments, "--runtime", "auto", "--seconds", "0.1")
     assert first.returncode == 0, first.stderr
-    assert "quick bf16: " in first.stderr
-    assert first.stdout.splitlines()[0].split() == [
-        "runtime", "precision", "inputs/s", "times", "tf", "agreement", "wanted", "verdict",
-    ]  # fmt: skip
-    assert first.stdout.splitlines()[1].split()[:2] == ["quick", "bf16"]
-    assert first.stdout.splitlines()[1].split()[-3:] == ["1.00000", "0.99", "chosen"]
+    assert "quick fp32: " in first.stderr
+    table = [line.split() for line in first.stdout.splitlines()]
+    assert table[0] == ["runtime", "precision", "inputs/s", "times", "tf", "agreement", "wanted", "verdict"]
+    assert (table[1][:2], table[1][-3:]) == (["quick", "fp32"], ["1.00000", "0.99", "chosen"])
     again = zoo_tune(*arguments, "--json")
     assert again.stderr == "", "nothing is tried a second time"
     found = json.loads(again.stdout)
-    assert (found["runtime"], found["precision"], found["batch_size"]) == ("quick", "bf16", 16)
-    assert {verdict["runtime"] for verdict in found["verdicts"]} == {"quick", "tf"}, "one runtime's precisions alone"
+    assert (found["runtime"], found["precision"], found["batch_size"]) == ("quick", "fp32", 16)
+    assert {verdict["precision"] for verdict in found["verdicts"]} == {"fp32"}
     assert "forgotten" in zoo_tune(*arguments, "--forget").stderr
-    assert "nothing is remembered" in zoo_tune(*arguments, "--forget").stderr
+    assert remembered(zoo.load(saved).spec, "fp32", 16) is None
 
 
 def test_zoo_tune_without_a_choice_is_told(surroundings):

@@ -21,7 +21,20 @@ WIDTH = 118  # of a line of the table
 @click.option("--device", help="Such as cpu or gpu:0; by default each runtime's best.")
 @click.option("--data", metavar="DATASET", help="Compare on these inputs, not on samples; chooses again.")
 @click.option("--split", help="The split of --data, in the words of the dataset.")
-@click.option("--timeout", default=180.0, show_default=True, help="Seconds that a candidate may take to load.")
+@click.option(
+    "--timeout",
+    default=180.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that a candidate may take to convert, load and run once.",
+)
+@click.option(
+    "--seconds",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds of each timing: longer is steadier.",
+)
 @click.option("--again", is_flag=True, help="Choose again, whatever is remembered.")
 @click.option("--forget", is_flag=True, help="Forget what is remembered, and choose nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
@@ -34,6 +47,7 @@ def tune_command(
     data: str | None,
     split: str | None,
     timeout: float,
+    seconds: float,
     again: bool,
     forget: bool,
     as_json: bool,
@@ -66,7 +80,12 @@ def tune_command(
         )
         return
     choice = opened.runtime.choose(
-        backbone, **asked, data=dataset, again=again or data is not None, limits=Limits(load=timeout), report=tell
+        backbone,
+        **asked,
+        data=dataset,
+        again=again or data is not None,
+        limits=Limits(load=timeout, stream=seconds),
+        report=tell,
     )
     click.echo(choice.model_dump_json(indent=1) if as_json else _explained(choice))
 

@@ -11,7 +11,6 @@ from zoo.backbone import Backbone
 from zoo.cache import cache_folder
 from zoo.compose import get_runtime
 from zoo.errors import WeightsError
-from zoo.progress import busy
 from zoo.runtime import Compiled, Runtime
 from zoo.specs import RuntimeSpec
 from zoo.task import Task
@@ -118,11 +117,8 @@ class AutoRuntime(Runtime):
         if report is None:
             tell(f"choosing a runtime for {what!r} on this machine: a minute or two, once")
         examples = real_examples(self._task, backbone.spec, backbone.output, question.batch_size, data)
-        with busy(f"trying the installed runtimes on {what}"):
-            contest = Contest(
-                question, self._task, backbone, examples, limits or Limits(), report or (lambda line: None)
-            )
-            choice = contest.run()
+        quietly = report or (lambda line: None)
+        choice = Contest(question, self._task, backbone, examples, limits or Limits(), quietly).run()
         if report is None:
             tell(f"chosen and remembered: {choice} ('zoo tune {what}' explains)")
         return choice

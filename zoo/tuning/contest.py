@@ -24,7 +24,7 @@ from zoo.tuning.trial import write_batches
 
 REFERENCE = ("tf", "fp32")
 SLOW = 8.0  # so many times slower than the reference on one batch: not worth a stream
-FAR = 1.5  # so many times slower than the fastest: out before the rounds
+FAR = 2.0  # so many times slower than the fastest: out before the rounds
 ROUNDS = (3, 9)  # at least, for a lead in every round to mean something; at most, where nobody leads clearly
 WORTH = 1.03  # by how much another runtime must be faster than the reference to be taken in its place
 
@@ -70,10 +70,13 @@ class Contest:
             (folder / "batches").mkdir()
             write_batches(folder / "batches", self._examples.batches)
             self._measure_reference(folder, processes)
+            self._report(self._reference.line(self._reference))
             entrants = []
             for entrant in self._entrants():
                 entrants.append(entrant)
-                if entrant.outcome is None and entrant is not self._reference:
+                if entrant is self._reference:
+                    continue
+                if entrant.outcome is None:
                     self._heat(entrant, folder, processes)
                     self._close_far_ones(entrants)
                 self._report(entrant.line(self._reference))
@@ -128,7 +131,6 @@ class Contest:
         try:
             candidate = self._start(reference, folder, processes)
             self._answers = self._answered(candidate)
-            reference.heat = self._timed(candidate)
         except TrialError as failure:
             what = f"runtime {REFERENCE[0]!r}, to which all others are compared, failed: {failure}"
             raise (failure.error or RuntimeLoadError)(what) from failure
@@ -140,19 +142,28 @@ class Contest:
             answers = self._answered(candidate)
             entrant.agreement = self._agreement(answers)
             if entrant.single * SLOW >= self._reference.single:
-                entrant.heat = self._timed(candidate)
+                entrant.timings.append((self._timed(candidate), self._reference_timed()))
         except TrialError as failure:
             entrant.out("failed", str(failure))
             return
         if not entrant.agreement.holds:
             entrant.out("disagrees")
-        elif not entrant.heat:
+        elif not entrant.timings:
             entrant.out("slower")
 
     def _agreement(self, answers: list[dict[str, Array]]) -> Agreement:
         compared = min(len(answers), len(self._answers))
         facts = self._backbone.facts
         return self._task.agreement(self._answers[:compared], answers[:compared], facts)
+
+    def _reference_timed(self) -> float:
+        assert self._reference.candidate is not None
+        try:
+            rate = self._timed(self._reference.candidate)
+        except TrialError as failure:
+            raise RuntimeLoadError(f"runtime {REFERENCE[0]!r} failed after a while: {failure}") from failure
+        self._reference.timings.append((rate, rate))
+        return rate
 
     def _timed(self, candidate: Candidate) -> float:
         timed = candidate.ask("stream", self._limits.batch + 10 * self._limits.stream, seconds=self._limits.stream)
@@ -161,9 +172,9 @@ class Contest:
     def _close_far_ones(self, entrants: Sequence[Entrant]) -> None:
         """End what is far behind already: each that goes on holds a network in memory."""
         standing = [entrant for entrant in entrants if entrant.outcome is None]
-        fastest = max((entrant.heat for entrant in standing), default=0.0)
+        ratios = {entrant.name: entrant.ratio(self._reference) for entrant in standing}
         for entrant in standing:
-            if entrant is not self._reference and entrant.heat * FAR < fastest:
+            if entrant is not self._reference and ratios[entrant.name] * FAR < max(ratios.values()):
                 entrant.out("slower")
 
     def _final(self, standing: list[Entrant]) -> Entrant:
@@ -171,23 +182,25 @@ class Contest:
         if not standing:
             return self._reference
         rivals = [entrant for entrant in standing if entrant is not self._reference]
-        for number in range(ROUNDS[1]) if rivals else ():
-            self._round([self._reference, *rivals])
-            rivals = [entrant for entrant in rivals if entrant.outcome is None]
-            running = [entrant for entrant in standing if entrant.outcome is None]
-            if number + 1 >= ROUNDS[0] and _clear(running):
+        winners: list[str] = []
+        for _ in range(ROUNDS[1]) if rivals else ():
+            winners.append(self._round([rival for rival in rivals if rival.outcome is None]))
+            if len(winners) >= ROUNDS[0] and len(set(winners)) == 1:
                 break
         return self._fastest([entrant for entrant in standing if entrant.outcome is None])
 
-    def _round(self, running: Sequence[Entrant]) -> None:
-        for entrant in running:
-            assert entrant.candidate is not None
+    def _round(self, rivals: Sequence[Entrant]) -> str:
+        """Time the reference and then each rival once more; the name of the fastest."""
+        reference = self._reference_timed()
+        rates = {self._reference.name: reference}
+        for rival in rivals:
+            assert rival.candidate is not None
             try:
-                entrant.rates.append(self._timed(entrant.candidate))
+                rates[rival.name] = self._timed(rival.candidate)
+                rival.timings.append((rates[rival.name], reference))
             except TrialError as failure:
-                if entrant is self._reference:
-                    raise RuntimeLoadError(f"runtime {REFERENCE[0]!r} failed in a later round: {failure}") from failure
-                entrant.out("failed", f"in a later round: {failure}")
+                rival.out("failed", f"in a later round: {failure}")
+        return max(rates, key=rates.__getitem__)
 
     def _fastest(self, finalists: list[Entrant]) -> Entrant:
         fastest = max(finalists, key=lambda entrant: entrant.ratio(self._reference), default=self._reference)
@@ -234,9 +247,3 @@ def _examples(batches: Sequence[dict[str, Array]], count: int) -> list[dict[str,
     """The outputs of each example; the repeated ones at the end are left out."""
     rows = (dict(zip(batch, row, strict=True)) for batch in batches for row in zip(*batch.values(), strict=True))
     return [row for row, _ in zip(rows, range(count), strict=False)]
-
-
-def _clear(running: Sequence[Entrant]) -> bool:
-    """Whether one of them was the fastest in every round."""
-    rounds = zip(*(entrant.rates for entrant in running), strict=True)
-    return len({max(range(len(rates)), key=rates.__getitem__) for rates in rounds}) == 1

@@ -14,8 +14,8 @@ from zoo.tuning.choice import Outcome, Verdict
 class Entrant:
     """A runtime at a precision.
 
-    single, heat, rates: inputs per second of one batch, of one stream, and of a stream in each round of the final.
-    outcome: None as long as it may still win.
+    single: inputs per second of one batch; timings: of streams, each beside that of the reference at about that time:
+        other work on the machine slows both. outcome: None as long as it may still win.
     """
 
     runtime: str
@@ -26,8 +26,7 @@ class Entrant:
     reason: str = ""
     agreement: Agreement | None = None
     single: float = 0.0
-    heat: float = 0.0
-    rates: list[float] = field(default_factory=list)
+    timings: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -36,8 +35,8 @@ class Entrant:
 
     @property
     def rate(self) -> float:
-        """Inputs per second, by the best of its timings."""
-        return median(self.rates) if self.rates else self.heat or self.single
+        """Inputs per second of its streams, or of one batch where there are none."""
+        return median(own for own, _ in self.timings) if self.timings else self.single
 
     def out(self, outcome: Outcome, reason: str = "") -> None:
         """End its way, and its process."""
@@ -47,10 +46,8 @@ class Entrant:
 
     def ratio(self, reference: Entrant) -> float:
         """How many times as fast as `reference`, by what both did in turn."""
-        if self.rates:
-            return median(own / other for own, other in zip(self.rates, reference.rates, strict=False))
-        if self.heat:
-            return self.heat / reference.heat
+        if self.timings:
+            return median(own / other for own, other in self.timings)
         return self.single / reference.single
 
     def line(self, reference: Entrant) -> str:
@@ -78,7 +75,7 @@ class Entrant:
         if self is reference:
             return "the reference" + ("; no other that agrees is faster" if outcome == "chosen" else "")
         speed = f"{self.ratio(reference):.2f} times as fast as {reference.name}"
-        speed += "" if self.heat else ", by one batch"
+        speed += "" if self.timings else ", by one batch"
         if self.agreement is None:
             return speed
         return "; ".join(filter(None, (str(self.agreement) if outcome == "disagrees" else self.agreement.note, speed)))

@@ -9,7 +9,7 @@ import zoo
 
 @zoo.hookimpl
 def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
-    """The `tf` runtime: TensorFlow on a frozen graph."""
+    """The runtimes `tf`, TensorFlow on a frozen graph, and `tf-xla`, the same graph compiled by XLA."""
     register(
         zoo.RuntimeSpec(
             name="tf",
@@ -18,5 +18,15 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
             requires=("tensorflow",),
             install="pip install tensorflow",
             loader="zoo_tensorflow.runtime:TensorFlowRuntime",
+        )
+    )
+    register(
+        zoo.RuntimeSpec(
+            name="tf-xla",
+            help="TensorFlow, the frozen graph compiled by XLA for each batch size; pictures only, meant for GPUs",
+            precisions=("fp32", "tf32"),
+            requires=("tensorflow",),
+            install="pip install tensorflow",
+            loader="zoo_tensorflow.runtime:XlaRuntime",
         )
     )

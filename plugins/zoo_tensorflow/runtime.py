@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,19 +34,38 @@ class TensorFlowRuntime(Runtime):
         device = self._device(device)
         if precision not in self.spec.precisions or (precision == "tf32" and device == "cpu"):
             has = [name for name in self.spec.precisions if name != "tf32" or device != "cpu"]
-            raise RuntimeLoadError(f"runtime 'tf' has no precision {precision!r} on {device!r}; it has {has}")
+            raise RuntimeLoadError(
+                f"runtime {self.spec.name!r} has no precision {precision!r} on {device!r}; it has {has}"
+            )
         # TensorFlow multiplies float32 matrices in TF32 on a GPU unless told not to: fp32 shall mean fp32.
         tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
         with tf.device(device):
             backbone.load()
-            return Frozen(backbone, device, precision)
+            return self._compiled(backbone, device, precision)
+
+    def _compiled(self, backbone: Backbone, device: str, precision: str) -> Compiled:
+        return Frozen(backbone, device, precision)
 
     def _device(self, device: str | None) -> str:
         at_hand = self.devices()
         wanted = {None: at_hand[0], "gpu": "gpu:0"}.get(device, device)
         if wanted not in at_hand:
-            raise RuntimeLoadError(f"runtime 'tf' sees no device {device!r}; it sees {', '.join(map(repr, at_hand))}")
+            raise RuntimeLoadError(
+                f"runtime {self.spec.name!r} sees no device {device!r}; it sees {', '.join(map(repr, at_hand))}"
+            )
         return str(wanted)
+
+
+class XlaRuntime(TensorFlowRuntime):
+    """The same frozen graph, compiled by XLA: each batch size anew, which takes seconds to minutes on a CPU."""
+
+    def _compiled(self, backbone: Backbone, device: str, precision: str) -> Compiled:
+        if backbone.spec.input.kind == "text":
+            raise RuntimeLoadError(
+                f"backbone {backbone.spec.name!r} reads strings, which XLA does not know: runtime 'tf-xla' can't take "
+                f"its tokeniser; use runtime='tf'"
+            )
+        return XlaCompiled(backbone, device, precision)
 
 
 class Frozen(Compiled):
@@ -57,14 +76,14 @@ class Frozen(Compiled):
         self.precision = precision
         self._backbone = backbone
         self._is_text = backbone.spec.input.kind == "text"
-        self._graph = freeze(backbone)
+        self._run: Callable[[Any], dict[str, Any]] = freeze(backbone)
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """See `zoo.Compiled`."""
         with tf.device(self.device):
             tensor = tf.constant(batch, tf.string) if self._is_text else tf.convert_to_tensor(batch)
             try:
-                outputs = self._graph(tensor)
+                outputs = self._run(tensor)
             except tf.errors.OpError as error:
                 raise BackboneError(
                     f"backbone {self._backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
@@ -81,3 +100,22 @@ class Frozen(Compiled):
         if self.device == "cpu":
             return None
         return int(tf.config.experimental.get_memory_info(self.device)["peak"])
+
+
+class XlaCompiled(Frozen):
+    """A frozen graph under XLA. A batch smaller than one that was compiled is padded to it: compiling costs more."""
+
+    def __init__(self, backbone: Backbone, device: str, precision: str) -> None:
+        super().__init__(backbone, device, precision)
+        self._run = tf.function(self._run.__call__, jit_compile=True, autograph=False)
+        self._seen: set[tuple[int, ...]] = set()
+
+    def __call__(self, batch: Any) -> dict[str, Any]:
+        """See `zoo.Compiled`."""
+        shape, count = np.shape(batch), len(batch)
+        fitting = [seen for seen in self._seen if seen[1:] == shape[1:] and seen[0] >= count]
+        if count > 1 and fitting:
+            missing = min(fitting)[0] - count
+            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+        self._seen.add(np.shape(batch))
+        return {name: output[:count] for name, output in super().__call__(batch).items()}

@@ -1,0 +1,169 @@
+"""The `openxla` runtime: StableHLO that TensorFlow lowered once, run by JAX."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from zoo import Backbone, Compiled, ImageInput, Runtime
+from zoo.errors import BackboneError, RuntimeLoadError
+from zoo.parts import Parts, Piece
+from zoo.split import converted_parts, tensorflow_only
+from zoo_openxla.exported import read
+from zoo_openxla.lowering import lower
+
+FACTS = "facts.json"
+FORM = "openxla-1"  # raise the number when what is written changes
+PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "cuda": "cuda"}
+# JAX's XLA multiplies float32 matrices in TF32 on a GPU, and says so nowhere.
+PRECISIONS = {"cpu": "fp32", "gpu": "tf32"}
+UNDER_WAY = 2  # batches: JAX returns before the device has finished
+
+
+class OpenXlaRuntime(Runtime):
+    """JAX on a CPU or a GPU. Shapes are fixed, so each batch size is lowered once and kept; smaller batches are padded.
+
+    Only a process that meets a new shape imports TensorFlow. Networks that read strings stay with other runtimes.
+    """
+
+    def devices(self) -> Sequence[str]:
+        """The devices that JAX sees, GPUs first."""
+        gpus = [f"gpu:{number}" for number, device in enumerate(_gpus())]
+        return (*gpus, "cpu")
+
+    def compile(self, backbone: Backbone, *, device: str | None = None, precision: str = "fp32") -> Compiled:
+        """`backbone` for `device`; a network of one input size is lowered now for single inputs, others at a call."""
+        at_hand = self.devices()
+        wanted = {None: at_hand[0], "gpu": "gpu:0"}.get(device, device)
+        if wanted not in at_hand:
+            raise RuntimeLoadError(
+                f"runtime 'openxla' sees no device {device!r}; it sees {', '.join(map(repr, at_hand))}"
+            )
+        kind = wanted.partition(":")[0]
+        if precision != PRECISIONS[kind]:
+            raise RuntimeLoadError(
+                f"runtime 'openxla' has no precision {precision!r} on {wanted!r}; it has [{PRECISIONS[kind]!r}]"
+            )
+        if not isinstance(backbone.spec.input, ImageInput):
+            raise RuntimeLoadError(
+                f"backbone {backbone.spec.name!r} reads strings, which XLA does not know: runtime 'openxla' can't take "
+                f"its tokeniser; use runtime='tf' or 'openvino'"
+            )
+        chosen = jax.devices("cpu")[0] if kind == "cpu" else _gpus()[int(wanted.partition(":")[2])]
+        return Lowered(backbone, wanted, precision, chosen)
+
+
+class Lowered(Compiled):
+    """A network with a function for each shape of batch that it has met."""
+
+    def __init__(self, backbone: Backbone, device: str, precision: str, chosen: Any) -> None:
+        self.device = device
+        self.precision = precision
+        self._backbone = backbone
+        self._chosen = chosen
+        self._functions: dict[tuple[int, ...], Function] = {}
+        facts = backbone.spec.input
+        assert isinstance(facts, ImageInput)
+        self._dtype = facts.dtype
+        self._parameters: int | None = None
+        if facts.size:
+            self._function((facts.batch or 1, *facts.size, facts.depth))
+
+    def __call__(self, batch: Any) -> dict[str, Any]:
+        """See `zoo.Compiled`."""
+        return next(self.stream([batch]))
+
+    def stream(self, batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
+        """See `zoo.Compiled.stream`: the next batch is handed over before the last one's results are asked for."""
+        under_way: deque[tuple[Function, Any, int]] = deque()
+        for batch in batches:
+            function = self._function(np.shape(batch))
+            under_way.append((function, function.start(np.asarray(batch)), len(batch)))
+            if len(under_way) == UNDER_WAY:
+                yield _finished(*under_way.popleft())
+        while under_way:
+            yield _finished(*under_way.popleft())
+
+    def parameters(self) -> int | None:
+        """The number of weights of the network; None before the first batch of a network of any size."""
+        return self._parameters
+
+    def peak_memory(self) -> int | None:
+        """The peak of the GPU's memory that JAX had in use, in bytes; None on a CPU."""
+        stats = None if self.device == "cpu" else self._chosen.memory_stats()
+        return int(stats["peak_bytes_in_use"]) if stats else None
+
+    def _function(self, shape: tuple[int, ...]) -> Function:
+        """For that shape: the smallest batch that holds it among those at hand, else one that is lowered now."""
+        fitting = [size for size in self._functions if size[1:] == shape[1:] and size[0] >= shape[0]]
+        if fitting:
+            return self._functions[min(fitting)]
+        found = Function(self._backbone, shape, self._dtype, self._chosen)
+        self._parameters = found.parameters
+        self._functions[shape] = found
+        return found
+
+
+class Function:
+    """A network lowered for one shape of batch, its weights on the device."""
+
+    def __init__(self, backbone: Backbone, shape: tuple[int, ...], dtype: str, device: Any) -> None:
+        platform = PLATFORMS[device.platform]
+        name = backbone.spec.name
+
+        def make(middle: Piece, folder: Path) -> Sequence[str]:
+            if len(middle.inputs) != 1:
+                raise RuntimeLoadError(
+                    f"backbone {name!r} can't be run by runtime 'openxla': what stays in TensorFlow before it gives "
+                    f"tensors of no fixed shape; use runtime='tf'"
+                )
+            refused = lower(middle, (shape, dtype), folder, backbone=name, platform=platform)
+            (folder / FACTS).write_text(json.dumps({"parameters": backbone.parameters()}), encoding="utf-8")
+            return refused
+
+        form = f"{FORM}-{platform}-{'x'.join(map(str, shape))}"
+        self.parts, folder = converted_parts(backbone, form, make, tensorflow_only)
+        try:
+            self._run, self._weights = read(folder, device)
+            self.parameters = int(json.loads((folder / FACTS).read_text(encoding="utf-8"))["parameters"])
+        except Exception as error:  # whatever a broken file makes of it
+            raise RuntimeLoadError(
+                f"runtime 'openxla' can't read {str(folder)!r}: {' '.join(str(error).split())[:300]}; "
+                f"delete the folder, and it is made anew"
+            ) from error
+        self.shape = shape
+        self._device = device
+
+    def start(self, batch: Any) -> tuple[dict[str, Any], Any]:
+        """Hand `batch`, padded, to the device; returns before it has finished."""
+        tensors = self.parts.before(batch)
+        given = np.asarray(tensors[self.parts.middle.inputs[0]])
+        missing = self.shape[0] - len(given)
+        padded = np.concatenate([given, np.repeat(given[-1:], missing, axis=0)]) if missing else given
+        try:
+            return tensors, self._run(jax.device_put(padded, self._device), *self._weights)
+        except Exception as error:  # its exceptions have no common base
+            raise BackboneError(
+                f"backbone {self.parts.backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
+                f"{' '.join(str(error).split())[:400]}"
+            ) from error
+
+
+def _finished(function: Function, started: tuple[dict[str, Any], Any], count: int) -> dict[str, Any]:
+    tensors, outputs = started
+    arrays = [np.asarray(output)[:count] for output in outputs]
+    parts: Parts = function.parts
+    return parts.after({**tensors, **dict(zip(parts.middle.outputs, arrays, strict=True))})
+
+
+def _gpus() -> list[Any]:
+    try:
+        return list(jax.devices("gpu"))
+    except RuntimeError:  # JAX's word for "there is none"
+        return []

@@ -221,7 +221,7 @@ def test_the_panel_has_all_facts_of_a_row(show):
     tab.keyboard.press("Enter")
     panel = tab.get_by_role("dialog")
     for fact in ("0.9500 [0.9400, 0.9600]", "n 360, a small sample", "measured −0.0300 from it", "their paper",
-                 "100 /s [98.0, 102]", "p50: 10.0 ms, below 10.3 ms with 99 % confidence", "400 MB resident", "5ha256",
+                 "100 /s [98.0, 102]", "p50: 10.0 ms below 10.3 with 99 % confidence", "400 MB resident", "5ha256",
                  "Some CPU, 2 cores", "zoo bench", "360 of 360", "1.2.3"):  # fmt: skip
         expect(panel).to_contain_text(fact)
     panel.get_by_text("The row as it was written").click()

@@ -196,4 +196,4 @@ def _change(change: Change | None) -> str:
         return f"{change.change:+.3f}{interval}"
     exact = change.low is not None and change.low == change.high
     interval = "" if change.low is None or exact else f" [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"  # type: ignore[operator]
-    return f"{100 * change.change:+.1f} %{interval}"
+    return f"{round(100 * change.change, 1) + 0.0:+.1f} %{interval}"  # + 0.0: no figure is "-0.0"

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -44,8 +45,13 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
     machines = list(dict.fromkeys(_machine(row) for row in rows))
     entries: list[dict[str, Any]] = []
     names: dict[int, str] = {}
-    tasks = list(dict.fromkeys(row.task for row in rows))
-    for row in sorted(rows, key=lambda row: (tasks.index(row.task), row.dataset is None)):
+    sizes = Counter(map(_subject, rows))
+
+    def place(row: Row) -> tuple[Any, ...]:
+        """By task, what has metrics first, then what most rows share: a run is shuffled, the page is not."""
+        return row.task, not row.metrics, -sizes[_subject(row)], row.dataset.name if row.dataset else ""
+
+    for row in sorted(rows, key=place):
         number = None
         if row.error is None:
             number = subjects.setdefault(_subject(row), len(subjects))

@@ -26,7 +26,7 @@ function matrix(rows, metric, speed, all, open) {
   }
   const latest = (group, [runtime, precision]) => group.filter((row) => row.runtime === runtime && row.precision === precision)
     .sort((a, b) => (a.time < b.time ? 1 : -1))[0];
-  const lines = [...groups].slice(0, LINES).map(([key, group]) => {
+  const lines = [...groups].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true })).slice(0, LINES).map(([key, group]) => {
     const [backbone, batch, device] = JSON.parse(key);
     const reference = latest(group, REFERENCE);
     const most = Math.max(...group.map((row) => SPEEDS[speed].read(row).value));

@@ -19,7 +19,7 @@ function fullLatency(latency) {
     const needs = latency.needs?.[name];
     const bound = latency.bounds?.[name];
     if (latency[name] === null) return `${name}: too few calls${needs ? `, ${needs} are needed` : ""}`;
-    return `${name}: ${milliseconds(latency[name])} ms${bound != null ? `, below ${milliseconds(bound)} ms with 99 % confidence` : ""}`;
+    return [`${name}: ${milliseconds(latency[name])} ms`, bound == null ? null : element("small", {}, ` below ${milliseconds(bound)} with 99 % confidence`)];
   });
   return [...lines.map((line) => element("div", {}, line)), element("small", {}, `${latency.n.toLocaleString("en")} calls`)];
 }
@@ -37,9 +37,14 @@ function publishedOf(row) {
   return row.published.map((figure) => element("div", { class: "published" },
     element("div", {}, `${figure.metric} `, element("b", {}, String(figure.value)), ` on ${figure.dataset} ${figure.split}`),
     element("div", {}, figure.difference !== null
-      ? `measured ${figure.difference >= 0 ? "+" : "−"}${Math.abs(figure.difference).toFixed(4)} from it${within(figure)}`
+      ? `${apart(figure.difference)}${within(figure)}`
       : `not comparable: ${figure.why}`),
     element("small", {}, figure.source)));
+}
+
+function apart(difference) {
+  const size = Math.abs(difference).toFixed(4);
+  return size === "0.0000" ? "measured: the same" : `measured ${difference > 0 ? "+" : "−"}${size} from it`;
 }
 
 function within(figure) {
@@ -63,7 +68,7 @@ function computeOf({ compute, clocks, check }) {
     ["share of peak", compute.share === null ? null : `${number(100 * compute.share)} %`]] : [];
   const read = clocks ? [["clock", clocks.mhz === null ? null : `${number(clocks.mhz)} MHz (${clocks.source})`], ["memory clock", clocks.memory_mhz === null ? null : `${number(clocks.memory_mhz)} MHz`],
     ["power", clocks.watts === null ? null : `${number(clocks.watts)} W`], ["temperature", clocks.celsius === null ? null : `${number(clocks.celsius)} °C`], ["load before", clocks.load === null ? null : number(clocks.load)]] : [];
-  return [...figures, ...read, ["outputs checked", check ? Object.entries(check).map(([name, value]) => `${name} ${value}`).join(", ") : null]];
+  return [...figures, ...read, ["outputs checked", check ? `${check.measure}: ${number(check.value)}, at least ${number(check.threshold)} is accepted (${check.n} inputs, against ${check.against})` : null]];
 }
 
 function machineOf({ machine, device, device_id: id }) {

@@ -110,5 +110,5 @@ def test_a_broken_file_is_told(batch):
     zoo.get("classification", "tiny_cnn_m", runtime="openxla").load()
     (network,) = (cache_folder() / "converted").glob("tiny_cnn_m*/network.jax")
     network.write_bytes(network.read_bytes()[:100])
-    with pytest.raises(RuntimeLoadError, match="can't read .* delete the folder"):
+    with pytest.raises(RuntimeLoadError, match=r"can't read .* delete the folder"):
         zoo.get("classification", "tiny_cnn_m", runtime="openxla").load()

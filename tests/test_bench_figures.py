@@ -1,9 +1,5 @@
 """What the harness counts, compares and chooses, without a process for each pair."""
 
-import itertools
-import time
-
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -15,13 +11,11 @@ from zoo_bench import machine
 from zoo_bench.check import OutputsDifferError, Recorder, checked
 from zoo_bench.command import bench
 from zoo_bench.facts import Interval, Machine, Measured, Tried
-from zoo_bench.intervals import is_narrow, rate
 from zoo_bench.job import Job
 from zoo_bench.material import Material
 from zoo_bench.published import compare
 from zoo_bench.resume import earlier, remaining
 from zoo_bench.row import Row, RowsError, append_row
-from zoo_bench.scenarios import Series, in_turns, offline, single_stream
 from zoo_bench.search import chosen
 from zoo_bench.settings import combinations, on_device
 
@@ -40,78 +34,6 @@ def row(job: Job = JOB, **fields) -> Row:
         "command": "zoo bench",
     }
     return Row(**facts | fields)
-
-
-def test_an_interval_holds_the_median_of_each_round():
-    repeats = [(1, 1 / pace) for pace in [100.0] * 30 + [50.0] * 3]
-    alone, in_rounds = rate(repeats), rate(repeats, rounds=[0, 30])
-    assert (alone.low, alone.value, alone.high) == (100, 100, 100)
-    assert (in_rounds.low, in_rounds.value, in_rounds.high) == (50, 100, 100)
-    assert is_narrow(repeats)
-    assert not is_narrow(repeats, [0, 30])
-
-
-def test_repeats_end_once_the_interval_is_narrow_and_else_with_the_budget():
-    steady = Series(10.0, repeats=[(1, 0.1)] * 12, spent=1.2)
-    assert steady.ended == "narrow"
-    assert Series(10.0, repeats=[(1, 0.1), (1, 0.3)] * 6, spent=2.4).ended is None
-    assert Series(2.0, repeats=[(1, 0.1), (1, 0.3)] * 6, spent=2.4).ended == "budget"
-    assert Series(1.0, repeats=[(1, 1.2)], spent=1.2).ended is None  # one is too few for an interval
-    assert Series(1.0, repeats=[(1, 1.2)] * 5, spent=6.0).ended == "budget"
-
-
-def test_a_percentile_is_worth_going_on_for_only_where_it_can_be_reached():
-    fast = Series(1.0, goals=(64, 662), repeats=[(1, 0.005)] * 200, spent=1.0)
-    slow = Series(1.0, goals=(64, 662), repeats=[(1, 0.05)] * 20, spent=1.0)
-    hopeless = Series(1.0, goals=(64, 662), repeats=[(1, 0.2)] * 6, spent=1.2)
-    assert (fast.ended, slow.ended, hopeless.ended) == (None, None, "budget")
-
-
-def test_scenarios_take_turns():
-    order = []
-    measures = [
-        (series := Series(0.03), lambda series, share, name=name: (order.append(name), time.sleep(share)))
-        for name in ("a", "b")
-    ]
-    in_turns(measures)
-    assert order[:4] == ["a", "b", "a", "b"]
-    assert series.spent >= 0.03
-
-
-class Piped:
-    """A runtime with three batches under way, which end together."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self, batch):
-        self.calls += 1
-        return {"features": batch * 2}
-
-    def stream(self, batches):
-        source = iter(batches)
-        while burst := list(itertools.islice(source, 3)):
-            time.sleep(0.003)
-            yield from map(self, burst)
-
-
-def test_batches_that_end_together_are_one_repeat_and_the_timed_outputs_are_kept():
-    batches = [np.full((4, 2), number, np.float32) for number in range(5)]
-    latest = {}
-    series = Series(0.3)
-    measure = offline(Piped(), batches, latest)
-    measure(series, 0.1)
-    found = rate(series.repeats)
-    assert found.value < 1.2 * 12 / 0.003  # a burst of 12 inputs takes 3 ms: no repeat saw the inside of a burst
-    assert {place: outputs["features"][0, 0] for place, outputs in latest.items()} == {n: 2 * n for n in range(5)}
-
-
-def test_single_stream_sends_the_next_input_when_the_last_is_answered():
-    seen = []
-    series = Series(0.01)
-    single_stream(seen.append, ["a", "b", "c"])(series, 0.01)
-    assert seen[:4] == ["a", "b", "c", "a"]
-    assert len(series.repeats) == len(seen)
 
 
 def test_the_smallest_batch_size_that_is_not_clearly_slower_is_chosen():

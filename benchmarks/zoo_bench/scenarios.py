@@ -164,25 +164,25 @@ def _segments(series: Series, share: float, answered: Iterator[tuple[int, int]],
 
     Batches that are under way at once, or wait for each other, end together: a repeat holds as many of them, and the
     first answer, for which the stream had to be filled, is left out. Where not one repeat could be completed within
-    the patience, the whole stretch is one.
+    the patience, the whole stretch is one, the filling in it.
     """
     start = mark = time.perf_counter()
-    counted = held = together = made = 0
-    filled = False
+    counted = held = together = made = total = answers = 0
     with closing(answered) as stream:  # type: ignore[type-var]
         for inputs, belonging in stream:
             now = time.perf_counter()
             together = max(together, belonging)
-            if together and not filled:
-                filled, mark = True, now
+            total, answers = total + inputs, answers + 1
+            if together and answers == 1:
+                mark = now
                 continue
             counted, held = counted + inputs, held + 1
             if counted and held >= together and now - mark >= series.seconds / SEGMENTS:
                 series.repeats.append((counted, now - mark))
                 counted, held, mark, made = 0, 0, now, made + 1
-            if now - start >= PATIENCE * series.seconds:
-                break
             if now - start >= share and made >= at_least:
                 return
-    if counted and not series.repeats:
-        series.repeats.append((counted, now - mark))
+            if now - start >= PATIENCE * series.seconds and answers >= together:
+                break
+    if total and not series.repeats:
+        series.repeats.append((total, now - start))

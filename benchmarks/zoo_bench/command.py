@@ -110,10 +110,9 @@ def bench(
       single stream  latency percentiles, likewise; p90 needs 64 calls, p99 662
     A row is an error where the timed outputs are not those of the accuracy run.
 
-    \b
-    --resume goes on after any end of an earlier run, kill -9 included: with the same --out and settings, no pair is
-    repeated that was finished, failed ones among them, by the same versions and weights on this machine. Several runs
-    may append to one file; each row names its run.
+    --resume goes on after any end of an earlier run, kill -9 included. With the same --out and settings, no pair is
+    repeated that was finished by the same versions and weights on this machine; one that failed is finished, too, until
+    its line is taken out of the file. Several runs may append to one file at a time; each row names its run.
 
     \b
     zoo bench --backbone 'tiny_*'

@@ -2,8 +2,9 @@
 
     python networks.py NAME FOLDER ASSETS      (throughput.py starts it)
 
-The Keras Applications come with random weights, as published ones need a network; their batch normalisation is set by
-real pictures, so that activations are of an ordinary size. All forms hold the same weights.
+The Keras Applications come with random weights, as published ones need a network. Their batch normalisation is set by
+real pictures, so that activations are of an ordinary size, and their last layer is fitted to name each of these, so
+that lower precisions can be told right from wrong. All forms hold the same weights.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import sys
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -23,6 +25,8 @@ from zoo.inputs import Prepared, prepare_all, sample_inputs
 
 BATCH = 32
 BATCHES = 4
+RIDGE = 0.01  # of the mean square of the features
+SCALE = 30  # of the logits: a trained network is sure of what it was trained on
 APPLICATIONS = {"mobilenet_v2": ("MobileNetV2", 224), "inception_v3": ("InceptionV3", 299)}
 
 
@@ -41,13 +45,17 @@ def application(name: str, size: int, folder: Path, assets: Path) -> None:
 
     keras.utils.set_random_seed(0)
     spec = zoo.ImageInput(size=(size, size), range=(-1, 1))
-    batches = pictures(spec, assets)
+    files = pictures(assets)
+    prepared = [item.value for item in prepare_all(files, spec) if isinstance(item, Prepared)]
+    values = np.stack(list(islice(cycle(prepared), BATCH * BATCHES)))
     model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.momentum = 0.0  # one pass sets the statistics
-    model(batches[0], training=True)
-    np.save(folder / "batches.npy", batches)
+    model(values[:BATCH], training=True)
+    fit_head(model, values[: len(prepared)])
+    np.save(folder / "batches.npy", values.reshape(BATCHES, BATCH, *values.shape[1:]))
+    (folder / "pictures.json").write_text(json.dumps([str(file) for file in files]), encoding="utf-8")
     model.save(folder / "model.keras")
     model.export(folder / "saved_model", verbose=False)
     model.export(folder / "model.onnx", format="onnx", verbose=False)
@@ -68,17 +76,30 @@ def encoder(folder: Path, assets: Path) -> None:
     write_spec(spec, folder)
 
 
+def fit_head(model: Any, values: np.ndarray) -> None:
+    """Set the last layer by ridge regression, in its dual form, so that picture k gets the class k."""
+    import keras
+
+    head = model.layers[-1]
+    features = keras.Model(model.inputs, head.input).predict(values, batch_size=BATCH, verbose=0).astype(np.float64)
+    centred = features - features.mean(0)
+    gram = centred @ centred.T
+    dual = np.linalg.inv(gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)))
+    kernel = np.zeros(head.kernel.shape)
+    kernel[:, : len(gram)] = SCALE * centred.T @ dual
+    head.kernel.assign(kernel)
+    head.bias.assign(-features.mean(0) @ kernel)
+
+
 def write_spec(spec: zoo.BackboneSpec, folder: Path) -> None:
+    """The facts, for the zoo's side."""
     (folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
 
 
-def pictures(spec: zoo.ImageInput, assets: Path) -> np.ndarray:
-    """float32 [batches, n, h, w, c]: ImageNet pictures from the assets, or the photographs of scikit-learn."""
+def pictures(assets: Path) -> list[Path]:
+    """ImageNet pictures from the assets, or the photographs of scikit-learn."""
     folder = assets / "data" / "imagenet_500" / "images"
-    files = sorted(folder.iterdir()) if folder.is_dir() else sample_inputs("image")
-    items = [item.value for item in prepare_all(files[: BATCH * BATCHES], spec) if isinstance(item, Prepared)]
-    values = np.stack(list(islice(cycle(items), BATCH * BATCHES)))
-    return values.reshape(BATCHES, BATCH, *values.shape[1:])
+    return sorted(folder.iterdir())[: BATCH * BATCHES] if folder.is_dir() else sample_inputs("image")
 
 
 if __name__ == "__main__":

@@ -41,10 +41,15 @@ def zoo_fp32(folder: Path) -> Side:
 
 def _zoo(folder: Path, precision: str) -> Side:
     import zoo
+    from zoo.backbone import load_backbone
 
     spec = zoo.BackboneSpec.model_validate_json((folder / "spec.json").read_text(encoding="utf-8"))
     task, output = ("embedding", "features") if spec.input.kind == "text" else ("classification", "logits")
     model = zoo.get(task, spec, runtime=os.environ.get("ZOO_RUNTIME", "auto"), precision=precision)
+    if output == "logits" and hasattr(model.runtime, "choose"):  # which runtimes are right, it sees on these pictures
+        files = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+        data = model.dataset((files, list(range(len(files)))))
+        model.runtime.choose(load_backbone(spec, output, model.files(output)), precision=precision, data=data)
     compiled = model.compiled(output)
     about = f"{type(compiled).__module__}, {compiled.precision} on {compiled.device}"
     if task == "embedding":

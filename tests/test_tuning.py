@@ -99,7 +99,7 @@ def test_a_crash_a_hang_and_a_refusal_cost_one_candidate_each(verdicts):
     assert {verdicts[name, "fp32"].outcome for name in ("crasher", "sleeper", "refuser")} == {"failed"}
     assert "SIGABRT; its last words: a framework that greets" in verdicts["crasher", "fp32"].reason
     assert "segmentation fault in a kernel" in verdicts["crasher", "fp32"].reason
-    assert verdicts["sleeper", "fp32"].reason == "no answer to 'batch' within 3 s"
+    assert verdicts["sleeper", "fp32"].reason.startswith("no answer to 'batch' within ")
     assert verdicts["refuser", "fp32"].reason == "runtime 'refuser' can't take the operation 'Mean'"
 
 
@@ -254,8 +254,8 @@ def test_zoo_tune_chooses_at_full_precision_unless_told_otherwise_shows_and_forg
     assert first.returncode == 0, first.stderr
     assert "quick fp32: " in first.stderr
     table = [line.split() for line in first.stdout.splitlines()]
-    assert table[0] == ["runtime", "precision", "inputs/s", "times", "tf", "agreement", "wanted", "verdict"]
-    assert (table[1][:2], table[1][-3:]) == (["quick", "fp32"], ["1.00000", "0.99", "chosen"])
+    assert table[0] == ["runtime", "precision", "inputs/s", "times", "tf", "agreement", "wanted", "n", "verdict"]
+    assert (table[1][:2], table[1][-4:]) == (["quick", "fp32"], ["1.00000", "0.99", "120", "chosen"])
     again = zoo_tune(*arguments, "--json")
     assert again.stderr == "", "nothing is tried a second time"
     found = json.loads(again.stdout)

@@ -91,7 +91,9 @@ def tune_command(
 
 
 def _explained(choice: Any) -> str:
-    rows: list[tuple[str, ...]] = [("runtime", "precision", "inputs/s", "times tf", "agreement", "wanted", "verdict")]
+    rows: list[tuple[str, ...]] = [
+        ("runtime", "precision", "inputs/s", "times tf", "agreement", "wanted", "n", "verdict")
+    ]
     rows += [_row(verdict) for verdict in choice.verdicts]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -113,6 +115,7 @@ def _row(verdict: Any) -> tuple[str, ...]:
         f"{verdict.ratio:.2f}" if verdict.ratio else "",
         agreement.shown if agreement else "",
         f"{agreement.threshold:g}" if agreement else "",
+        str(agreement.n) if agreement else "",
         verdict.outcome,
     )
 

@@ -33,6 +33,8 @@ WORTH = 1.03  # by how much another runtime must be faster than the reference to
 class Limits:
     """Seconds. load: what a candidate may take to convert, compile and run a first batch; batch: what one batch may
     take after that; answer: how long batches are begun whose answers are compared; stream: the same, of one timing.
+
+    To each comes what a candidate may take that is `SLOW` times slower than the reference on a batch.
     """
 
     load: float = 180.0
@@ -61,6 +63,7 @@ class Contest:
         self._report = report
         self._reference = Entrant(*REFERENCE)
         self._answers: list[dict[str, Array]] = []
+        self._spare = 0.0  # seconds that come to each limit
 
     def run(self) -> Choice:
         """The choice; raises what `tf` raises where it fails, RuntimeLoadError where no candidate may be taken."""
@@ -113,17 +116,21 @@ class Contest:
     def _start(self, entrant: Entrant, folder: Path, processes: ExitStack) -> Candidate:
         job = Job(self._backbone, entrant.runtime, entrant.precision, self._question.device, folder / "batches")
         entrant.candidate = processes.enter_context(Candidate(job, folder / entrant.name.replace(" ", "-")))
-        loaded = entrant.candidate.ask("load", self._limits.load)
+        loaded = entrant.candidate.ask("load", self._limits.load + self._spare)
         entrant.device = loaded["device"]
         if loaded["precision"] != entrant.precision:
             raise TrialError(f"it runs {loaded['precision']} where {entrant.precision} is asked for")
-        timed = entrant.candidate.ask("batch", self._limits.batch)
+        first = entrant is self._reference  # of which nothing is known yet
+        timed = entrant.candidate.ask("batch", (self._limits.load if first else self._limits.batch) + self._spare)
+        if first:
+            self._spare = SLOW * timed["seconds"]
         entrant.single = timed["inputs"] / timed["seconds"]
         return entrant.candidate
 
     def _answered(self, candidate: Candidate) -> list[dict[str, Array]]:
         # A batch of a new shape may compile anew: the limit is that of loading.
-        candidate.ask("answer", self._limits.answer + self._limits.load, seconds=self._limits.answer)
+        limit = self._limits.answer + self._limits.load + self._spare
+        candidate.ask("answer", limit, seconds=self._limits.answer)
         return _examples(candidate.outputs(), self._examples.count)
 
     def _measure_reference(self, folder: Path, processes: ExitStack) -> None:
@@ -166,7 +173,8 @@ class Contest:
         return rate
 
     def _timed(self, candidate: Candidate) -> float:
-        timed = candidate.ask("stream", self._limits.batch + 10 * self._limits.stream, seconds=self._limits.stream)
+        limit = self._limits.batch + 10 * self._limits.stream + self._spare
+        timed = candidate.ask("stream", limit, seconds=self._limits.stream)
         return float(timed["inputs"] / timed["seconds"])
 
     def _close_far_ones(self, entrants: Sequence[Entrant]) -> None:

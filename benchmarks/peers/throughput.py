@@ -187,7 +187,8 @@ def shown(value: Rate | None) -> dict[str, float | None] | None:
     """A rate as its median with the 95 % interval."""
     if value is None:
         return None
-    return {name: None if one is None else round(one, 3) for name, one in value.model_dump().items()}
+    found = {"value": value.value, "low": value.low, "high": value.high}
+    return {name: None if one is None else round(one, 3) for name, one in found.items()} | {"n": value.n}
 
 
 def table(name: str, found: Mapping[str, Any]) -> str:

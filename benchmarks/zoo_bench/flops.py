@@ -19,7 +19,7 @@ from zoo.batches import stack
 from zoo.conversion import converted
 from zoo.runtime import Array
 
-FORM = "flops-1"
+FORM = "flops-2"
 FILE = "flops.json"
 INPUTS = 8  # at most so many inputs where they differ in size or length
 
@@ -62,8 +62,9 @@ COUNTED: dict[str, Callable[[Any, Shape, Shape, Shape], int]] = {
 
 
 def counted(model: Model, output: str, values: Sequence[Any]) -> dict[str, Any]:
-    """{"flops": for one input, "method": how it was counted}; counted once for all processes and kept in the cache.
+    """{"flops": for one input, "method": how it was counted, "parameters": the number of weights}.
 
+    Counted once for all processes and kept in the cache.
     values: prepared inputs; the mean over the first few is taken where the network does not fix their size.
     """
     backbone = load_backbone(model.spec, output, model.files(output))
@@ -102,7 +103,7 @@ def _count(backbone: Backbone, batches: Sequence[Array]) -> dict[str, Any]:
         f"two operations for each multiply-add of matrix products, einsums and convolutions in the frozen graph, at "
         f"the shapes of {what}; other operations, and those in loops and branches, are not counted"
     )
-    return {"flops": 2 * total / len(batches), "method": method}
+    return {"flops": 2 * total / len(batches), "method": method, "parameters": backbone.parameters()}
 
 
 def _tensor(tf: Any, batch: Array) -> Any:

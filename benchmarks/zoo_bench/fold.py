@@ -52,9 +52,7 @@ def fold(
     family = installed().backbones.get(pair.job.backbone).family
     figures = compare(published, metrics, dataset, family)
     throughput = rate(**raw["throughput"])
-    uncounted = [f"operations not counted: {compute}"] if isinstance(compute, str) else []
-    once = [f"converted or chosen once before, in {took:.1f} s, which is not in the load"] if took is not None else []
-    choice = [f"chosen by 'auto': {raw['choice']}"] if raw["choice"] else []
+    achieved = compute if isinstance(compute, str) else _achieved(compute, throughput)
     ran = {name: raw[name] for name in ("runtime", "precision", "batch_size")}
     return Row(
         **_common(pair) | ran,
@@ -70,15 +68,14 @@ def fold(
         latency=_latency(raw["latency"]),
         latency_end_to_end=_latency(raw["latency_end_to_end"]),
         memory=Memory(**raw["memory"]),
-        compute=None if isinstance(compute, str) else _achieved(compute, throughput),
+        compute=None if isinstance(achieved, str) else achieved,
         clocks=Clocks(**raw["clocks"]) if raw["clocks"] else None,
         notes=(
             *raw["notes"],
-            *_notes(dataset, raw["notes"]),
+            *_about_data(dataset, raw["notes"]),
             *suspicions(figures, metrics),
-            *choice,
-            *once,
-            *uncounted,
+            *_about_runtime(raw, took),
+            *_about_compute(achieved),
         ),
     )
 
@@ -122,7 +119,23 @@ def _achieved(compute: Compute, throughput: Rate | None) -> Compute:
     return compute.model_copy(update={"achieved": achieved, "share": achieved / compute.peak if compute.peak else None})
 
 
-def _notes(dataset: Measured | None, told: Sequence[str]) -> list[str]:
+def _about_runtime(raw: Mapping[str, Any], took: float | None) -> list[str]:
+    once = [f"converted or chosen once before, in {took:.1f} s, which is not in the load"] if took is not None else []
+    return [f"chosen by 'auto': {raw['choice']}", *once] if raw["choice"] else once
+
+
+def _about_compute(compute: Compute | str) -> list[str]:
+    """What must be said of operations that are not known, or of a peak that cannot be one."""
+    if isinstance(compute, str):
+        return [f"operations not counted: {compute}"]
+    if compute.share is not None and compute.share > 1:
+        return [
+            "faster than the measured peak: the machine was busy while that was measured, or its product is not best"
+        ]
+    return []
+
+
+def _about_data(dataset: Measured | None, told: Sequence[str]) -> list[str]:
     if dataset is None:
         return ["no samples of its labels: metrics not measured, speed on sample inputs"]
     notes = []

@@ -55,6 +55,8 @@ class Runner:
         raw = outcome.last("measured")
         if raw is None:
             return failed(pair, outcome.error or "its weights were being converted anew each time")
+        if raw["parameters"] is None:  # a runtime that reads the weights itself may not tell
+            raw["parameters"] = (outcome.last("counted") or {}).get("parameters")
         return fold(pair, raw, spec.published, self._compute(raw, outcome), outcome.last("took"))
 
     def devices(self, runtime: str) -> Sequence[str]:
@@ -94,6 +96,8 @@ class Runner:
         found = outcome.last("counted")
         if found is None:
             return str(outcome.last("uncounted") or outcome.error)
+        if not found["flops"]:
+            return "its graph has no product and no convolution"
         return Compute(**found, **self._peak(raw["device"], raw["precision"]))
 
     def _peak(self, device: str, precision: str) -> dict[str, Any]:

@@ -22,7 +22,17 @@ LAYERS = [
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").is_file())
-FRAMEWORKS = ("tensorflow", "keras", "torch", "jax", "openvino", "sklearn", "matplotlib", "tensorflow_datasets")
+FRAMEWORKS = (
+    "numpy",
+    "tensorflow",
+    "keras",
+    "torch",
+    "jax",
+    "openvino",
+    "sklearn",
+    "matplotlib",
+    "tensorflow_datasets",
+)
 
 
 def imports(file: Path, *, everywhere: bool) -> set[str]:

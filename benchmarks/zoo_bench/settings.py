@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.errors import MissingPackageError, OptionError
-from zoo.runtime import missing_modules
 from zoo_bench.job import AUTO, Job
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def combinations(
     Raises UnknownNameError for a runtime that is not there, MissingPackageError for one that is not installed,
     OptionError for a precision that none of the runtimes has.
     """
+    from zoo.runtime import missing_modules  # with NumPy, which a listing does without
+
     specs = [plugins.runtimes.get(name) for name in dict.fromkeys(runtimes)]
     for spec in specs:
         if missing := missing_modules(spec):

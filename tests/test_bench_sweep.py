@@ -152,8 +152,8 @@ def test_a_finished_sweep_has_nothing_left(swept, surroundings, tmp_path):
 def searched(surroundings) -> dict[str, Row]:
     """The rows of two networks whose batch size was searched for, by name."""
     wanted = [part for name in OTHERS for part in ("--backbone", name)]
-    with started(surroundings, *wanted, *ARGUMENTS[2:], "--batch-size", "auto", "--json") as run:
-        shown = run.communicate(timeout=200)[0]
+    with started(surroundings, *wanted, *ARGUMENTS[2:], "--timeout", "200", "--batch-size", "auto", "--json") as run:
+        shown = run.communicate(timeout=250)[0]
     return {found["backbone"]: Row.model_validate(found) for found in json.loads(shown)}
 
 

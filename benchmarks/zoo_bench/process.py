@@ -50,8 +50,11 @@ class Processes:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def run(self, work: Callable[..., None], arguments: Sequence[Any], timeout: float) -> Outcome:
-        """What `work` told in at most `timeout` seconds."""
+    def run(
+        self, work: Callable[..., None], arguments: Sequence[Any], timeout: float, end: float | None = None
+    ) -> Outcome:
+        """What `work` told in at most `timeout` seconds, or, where the time is shared, until `end` (monotonic)."""
+        end = time.monotonic() + timeout if end is None else end
         mine, theirs = self._context.Pipe(duplex=False)
         with tempfile.NamedTemporaryFile(prefix="zoo-bench-") as log, mine:
             here = (dict(os.environ), os.getcwd(), log.name)
@@ -64,7 +67,7 @@ class Processes:
             theirs.close()
             told: list[tuple[str, Any]] = []
             try:
-                error = _listen(mine, process, told, timeout)
+                error = _listen(mine, process, told, end)
                 return Outcome(told, error if error is not None else _cause(process, timeout) + _last_words(log.name))
             finally:
                 with self._lock:
@@ -89,11 +92,10 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {text}{where}"
 
 
-def _listen(pipe: Connection, process: Any, told: list[tuple[str, Any]], timeout: float) -> str | None:
+def _listen(pipe: Connection, process: Any, told: list[tuple[str, Any]], end: float) -> str | None:
     """Collect what is told until the work has ended, "", or failed, in its words; None where it just went silent."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        ready = wait([pipe, process.sentinel], max(0.0, deadline - time.monotonic()))
+    while time.monotonic() < end:
+        ready = wait([pipe, process.sentinel], max(0.0, end - time.monotonic()))
         try:
             while pipe.poll():
                 word, facts = pipe.recv()
@@ -101,7 +103,7 @@ def _listen(pipe: Connection, process: Any, told: list[tuple[str, Any]], timeout
                     return str(facts)
                 told.append((word, facts))
         except (EOFError, OSError):
-            process.join(max(0.0, deadline - time.monotonic()))
+            process.join(max(0.0, end - time.monotonic()))
         if process.sentinel in ready or not process.is_alive():
             return None
     return None
@@ -169,7 +171,7 @@ def _end(process: Any) -> None:
 def _cause(process: Any, timeout: float) -> str:
     """Why a process went silent."""
     if process.is_alive():
-        return f"timed out after {round(timeout, 1):g} s"
+        return f"timed out after {timeout:g} s"
     if process.exitcode < 0:
         name = signal.Signals(-process.exitcode).name
         memory = ", as the system does when memory runs out" if name == "SIGKILL" else ""

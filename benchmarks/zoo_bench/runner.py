@@ -83,11 +83,11 @@ class Runner:
 
     def _prepared_and_measured(self, job: Job, end: float) -> Outcome:
         """What `measure` tells; again where it had to convert weights or choose a runtime, which is done only once."""
-        outcome = self._processes.run(measure, (job,), end - time.monotonic())
+        outcome = self._processes.run(measure, (job,), self.timeout, end)
         seconds = outcome.last("prepared")
         if outcome.error or seconds is None:
             return outcome
-        outcome = self._processes.run(measure, (job,), end - time.monotonic())
+        outcome = self._processes.run(measure, (job,), self.timeout, end)
         outcome.told.append(("took", seconds))
         return outcome
 

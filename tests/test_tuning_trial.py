@@ -6,11 +6,15 @@ import pytest
 from fake_runtimes import write_fakes
 
 import zoo
+from zoo.agreement import Agreement
 from zoo.backbone import import_loader, load_backbone
 from zoo.dataset import Example, InMemory
 from zoo.errors import InputError, RuntimeLoadError
 from zoo.plugins import installed
 from zoo.tuning.candidate import Candidate, Job, TrialError
+from zoo.tuning.choice import Question
+from zoo.tuning.contest import Contest, Limits
+from zoo.tuning.entrant import Entrant
 from zoo.tuning.examples import real_examples
 from zoo.tuning.trial import write_batches
 
@@ -110,3 +114,25 @@ def test_the_users_own_data_comes_first_and_must_be_readable():
     broken = InMemory([Example("0", b"no picture", 0)], "image", "class")
     with pytest.raises(InputError, match="not one of inputs of"):
         real_examples(a_task(), zoo.spec("tiny_cnn_s"), "logits", 32, broken)
+
+
+def entrant(name, ratio, nearness):
+    agreement = Agreement("top-1 the same", nearness, 0.99, 100)
+    return Entrant(name, "fp32", agreement=agreement, single=ratio, timings=[(ratio, 1.0)])
+
+
+@pytest.mark.parametrize(
+    ("ratios", "wins"),
+    [
+        ({"near": (1.02, 1.0)}, "tf"),
+        ({"near": (1.1, 1.0)}, "near"),
+        ({"near": (2.0, 1.0), "far": (2.04, 0.995)}, "near"),
+        ({"near": (2.0, 1.0), "far": (2.2, 0.995)}, "far"),
+        ({"near": (0.9, 1.0)}, "tf"),
+    ],
+)
+def test_of_those_that_are_all_but_as_fast_the_nearest_to_the_reference_wins(ratios, wins):
+    contest = Contest(Question("classification", 32, "auto"), a_task(), None, None, Limits(), print)
+    reference = contest._reference
+    reference.single, reference.timings = 1.0, [(1.0, 1.0)]
+    assert contest._fastest([reference, *(entrant(name, *facts) for name, facts in ratios.items())]).runtime == wins

@@ -17,7 +17,7 @@ from zoo.catalog import user_catalogs
 from zoo.cli import zoo
 from zoo.errors import ZooError
 from zoo.pairs import find_pair
-from zoo.plugins import installed
+from zoo.plugins import AUTO, installed
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-hub", "tensorflow-datasets", "tensorflow-text", "numpy", "setuptools")
 
@@ -89,6 +89,8 @@ def _devices() -> Iterator[Finding]:
     from zoo.compose import get_runtime
 
     for spec in installed().runtimes:
+        if spec.name == AUTO.name:  # which has no devices of its own
+            continue
         try:
             devices = ", ".join(get_runtime(spec.name).devices())
             yield Finding("ok", f"runtime {spec.name}", devices)

@@ -120,7 +120,7 @@ class AutoRuntime(Runtime):
         quietly = report or (lambda line: None)
         choice = Contest(question, self._task, backbone, examples, limits or Limits(), quietly).run()
         if report is None:
-            tell(f"chosen and remembered: {choice} ('zoo tune {what}' explains)")
+            tell(f"chosen and remembered: {choice} ('{question.command(what)}' explains)")
         return choice
 
 

@@ -20,6 +20,8 @@ from zoo.errors import WeightsError
 from zoo.specs import Spec
 from zoo.tuning.machine import machine
 
+_DEFAULT = ("--precision", "fp32")
+
 Outcome = Literal["chosen", "slower", "disagrees", "failed", "not installed"]
 
 
@@ -76,6 +78,12 @@ class Question:
     precision: str
     device: str | None = None
     only: str = ""
+
+    def command(self, model: str) -> str:
+        """What shows the answer, for `model` as a command line calls it."""
+        options = {"--runtime": self.only, "--precision": self.precision, "--device": self.device}
+        shown = [f"{name} {value}" for name, value in options.items() if value and (name, value) != _DEFAULT]
+        return " ".join(["zoo tune", model, f"--batch-size {self.batch_size}", *shown])
 
     def key(self, backbone: Backbone) -> str:
         """A file name for the choice for `backbone`: another for other weights, settings or machines."""

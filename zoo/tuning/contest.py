@@ -26,7 +26,7 @@ REFERENCE = ("tf", "fp32")
 SLOW = 8.0  # so many times slower than the reference on one batch: not worth a stream
 FAR = 2.0  # so many times slower than the fastest: out before the rounds
 ROUNDS = (3, 9)  # at least, for a lead in every round to mean something; at most, where nobody leads clearly
-WORTH = 1.03  # by how much another runtime must be faster than the reference to be taken in its place
+WORTH = 1.03  # by how much a runtime must be faster than one that is nearer to the reference to be taken in its place
 
 
 @dataclass(frozen=True)
@@ -211,10 +211,12 @@ class Contest:
         return max(rates, key=rates.__getitem__)
 
     def _fastest(self, finalists: list[Entrant]) -> Entrant:
-        fastest = max(finalists, key=lambda entrant: entrant.ratio(self._reference), default=self._reference)
-        if self._reference in finalists and fastest.ratio(self._reference) < WORTH:
+        """The fastest, unless others are all but as fast: then the reference, or the one whose answers are nearest."""
+        ratios = {entrant.name: entrant.ratio(self._reference) for entrant in finalists}
+        near = [entrant for entrant in finalists if ratios[entrant.name] * WORTH >= max(ratios.values())]
+        if self._reference in near or not near:
             return self._reference
-        return fastest
+        return max(near, key=lambda entrant: (entrant.nearness, ratios[entrant.name]))
 
     def _choice(self, entrants: list[Entrant], chosen: Entrant) -> Choice:
         question = self._question

@@ -38,6 +38,11 @@ class Entrant:
         """Inputs per second of its streams, or of one batch where there are none."""
         return median(own for own, _ in self.timings) if self.timings else self.single
 
+    @property
+    def nearness(self) -> float:
+        """How near its answers are to the reference's, at best 1."""
+        return self.agreement.value if self.agreement else 1.0
+
     def out(self, outcome: Outcome, reason: str = "") -> None:
         """End its way, and its process."""
         self.outcome, self.reason = outcome, reason
@@ -78,4 +83,6 @@ class Entrant:
         speed += "" if self.timings else ", by one batch"
         if self.agreement is None:
             return speed
-        return "; ".join(filter(None, (str(self.agreement) if outcome == "disagrees" else self.agreement.note, speed)))
+        if outcome == "disagrees":
+            return f"{self.agreement}; {speed}"
+        return f"{speed}; {self.agreement.note}" if self.agreement.note else speed

@@ -104,7 +104,7 @@ def test_plugins_lists_what_each_brings_and_what_failed(tmp_path):
     broken = tmp_path / "broken.toml"
     broken.write_text("nonsense")
     rows = {row["plugin"]: row for row in json.loads(zoo("plugins", "--json", ZOO_CATALOG=str(broken)).stdout)}
-    assert "1 runtime" in rows["zoo_tensorflow"]["brings"]
+    assert "2 runtimes" in rows["zoo_tensorflow"]["brings"]
     assert rows["zoo_tensorflow"]["error"] is None
     assert "not valid TOML" in rows[str(broken)]["error"]
 

@@ -53,6 +53,7 @@ class Headed(Compiled):
         self._head = head
         self.device = features.device
         self.precision = features.precision
+        self.choice = features.choice
 
     def __call__(self, batch: Array) -> dict[str, Array]:
         """See `zoo.Compiled`."""

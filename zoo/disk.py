@@ -50,7 +50,12 @@ def refuse_pointers(path: Path) -> None:
 
 
 def check_saved_model(folder: Path, backbone: str) -> None:
-    """Raise BackboneError that names the file which is missing from a SavedModel folder or is no real file."""
+    """Raise BackboneError that names the file which is missing from a SavedModel folder or is no real file.
+
+    Raises WeightsError that names the ops of a SavedModel that does more than compute (`zoo.safety`).
+    """
+    from zoo.safety import refuse_code  # late: `zoo.safety` is needed by none who only lists
+
     start = f"backbone {backbone!r}: {str(folder)!r}"
     if not folder.is_dir():
         raise BackboneError(f"{start} is no SavedModel folder")
@@ -69,6 +74,10 @@ def check_saved_model(folder: Path, backbone: str) -> None:
             raise BackboneError(f"{start} has no file 'variables/variables.index'; fetch it again")
         if not list(shards.glob("variables.data-*")):
             raise BackboneError(f"{start} has no file 'variables/variables.data-*'; fetch it again")
+    try:
+        refuse_code(folder)
+    except WeightsError as error:
+        raise type(error)(f"backbone {backbone!r}: {error}") from error
 
 
 def _is_pointer(file: Path) -> bool:

@@ -1,0 +1,48 @@
+"""Writes `zoo/safe_ops.txt` from the op registry of the installed TensorFlow: `python -m zoo.safety_ops`.
+
+An op without state computes from its inputs only, unless its name tells otherwise; of those with state only the kinds
+listed here are let in: variables, random numbers, control flow, tables, lists, and what else lives in memory.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_STATELESS_REFUSED = re.compile(
+    r"File|PyFunc|Save|Restore|^Reader|Dataset|Rpc|Send|Recv|Checkpoint|CustomCall|TPU|Tpu|Debug|Iterator|Stats|Summary"
+    r"|^Encode(?:Wav|Proto)|DecodeProto|^_|CustomAggregator|HostC|Barrier|Collective|Nccl"
+)
+_STATEFUL_ALLOWED = re.compile(
+    r"(?:Stateful)?(?:Partitioned(?:Call)|RandomBinomial|StandardNormal(?:V2)?|TruncatedNormal|Uniform(?:Int|FullInt)?)"
+    r"|VarHandleOp|ReadVariableOp|Assign(?:Add|Sub)?VariableOp|VarIsInitializedOp|VariableShape|Variable(?:V2)?"
+    r"|DestroyResourceOp|DisableCopyOnRead|Resource(?:Gather|GatherNd|StridedSliceAssign|CountUpTo|Scatter\w+|Apply\w+"
+    r"|SparseApply\w+)|(?:Anonymous)?(?:Mutable)?(?:Dense)?HashTable(?:OfTensors)?(?:V2)?|LookupTable\w+"
+    r"|InitializeTableV2|TensorArray\w*|Stack(?:Push|Pop|Close)?(?:V2)?|If|While|Case|RandomUniform(?:Int)?"
+    r"|RandomStandardNormal|RandomShuffle|RandomCrop|RandomGamma|RandomPoisson(?:V2)?|ParameterizedTruncatedNormal"
+    r"|TruncatedNormal|Multinomial|SampleDistortedBoundingBox(?:V2)?|RngSkip|RngReadAndSkip|NonDeterministicInts"
+    r"|StatelessRandomGetAlg|Assert|CheckNumerics(?:V2)?|CudnnRNN\w*|XlaCallModule|Empty|GuaranteeConst|DeviceIndex"
+    r"|TemporaryVariable|IsResourceHandleRefCounting|Print(?:V2)?|Timestamp"
+)
+# PrintV2 can write to any file (`output_stream` takes `file://`), GenerateVocabRemapping reads one, Abort ends the
+# process, Copy and CopyHost serve the debugger, which writes to addresses.
+_REFUSED_ANYWAY = {"PrintV2", "GenerateVocabRemapping", "Abort", "Copy", "CopyHost"}
+
+
+def main() -> None:
+    """Write the list beside this module."""
+    from tensorflow.core.framework import op_def_pb2
+    from tensorflow.python.client import pywrap_tf_session as session
+
+    registry = op_def_pb2.OpList()
+    registry.ParseFromString(session.TF_GetBuffer(session.TF_GetAllOpList()))
+    safe = sorted(op.name for op in registry.op if op.name not in _REFUSED_ANYWAY and _is_safe(op.name, op.is_stateful))
+    (Path(__file__).parent / "safe_ops.txt").write_text("\n".join(safe) + "\n", encoding="utf-8")
+
+
+def _is_safe(name: str, stateful: bool) -> bool:
+    return bool(_STATEFUL_ALLOWED.fullmatch(name)) if stateful else not _STATELESS_REFUSED.search(name)
+
+
+if __name__ == "__main__":
+    main()

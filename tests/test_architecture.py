@@ -11,14 +11,26 @@ ROOT = Path(__file__).parents[1]
 
 # a <- b: a room may import rooms of its own layer's column or of layers above it, never below.
 LAYERS = [
-    {"agreement", "errors", "specs", "metrics", "labels", "progress", "framework", "where"},
-    {"registry", "pairs", "hookspecs", "catalog", "archives", "cache", "disk", "download", "kaggle", "pictures"},
+    {"agreement", "errors", "specs", "metrics", "labels", "progress", "framework", "where", "protobuf"},
+    {
+        "registry",
+        "pairs",
+        "hookspecs",
+        "catalog",
+        "archives",
+        "cache",
+        "disk",
+        "download",
+        "kaggle",
+        "pictures",
+        "safety",
+    },
     {"plugins", "weights", "sources", "inputs"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved"},
     {"model", "search", "conversion", "graph", "parts", "split"},
     {"compose", "transfer", "tuning"},
     {"__init__"},
-    {"cli", "testing", "__main__"},
+    {"cli", "testing", "safety_ops", "__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").is_file())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.errors import WeightsError
+from zoo.errors import BackboneError, WeightsError
 from zoo.safety import refuse_code
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +88,7 @@ def test_a_cut_program_is_named(tmp_path):
     file = saved_model(tmp_path / "net", "MatMul", "graph") / "saved_model.pb"
     refuse_code(file.parent)
     file.write_bytes(file.read_bytes()[:-3])
-    with pytest.raises(WeightsError, match=r"saved_model.pb' is cut or damaged"):
+    with pytest.raises(BackboneError, match=r"saved_model.pb' can't be loaded: it is cut or damaged"):
         refuse_code(file.parent)
 
 

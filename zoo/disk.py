@@ -76,7 +76,7 @@ def check_saved_model(folder: Path, backbone: str) -> None:
             raise BackboneError(f"{start} has no file 'variables/variables.data-*'; fetch it again")
     try:
         refuse_code(folder)
-    except WeightsError as error:
+    except (BackboneError, WeightsError) as error:
         raise type(error)(f"backbone {backbone!r}: {error}") from error
 
 

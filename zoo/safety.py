@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
-from zoo.errors import WeightsError
+from zoo.errors import BackboneError, WeightsError
 from zoo.protobuf import Fields, MalformedError, parsed
 
 _SAVER = {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"}
@@ -41,7 +41,7 @@ def refuse_code(folder: Path) -> None:
     try:
         found = sorted({offence for graph in parsed(file.read_bytes()).many(2) for offence in _offences(_Graph(graph))})
     except (MalformedError, IndexError) as error:
-        raise WeightsError(f"{str(file)!r} is cut or damaged ({error}); fetch it again") from error
+        raise BackboneError(f"{str(file)!r} can't be loaded: it is cut or damaged ({error}); fetch it again") from error
     if found:
         raise WeightsError(
             f"{str(file)!r} does more than compute: {', '.join(found)}; it could read or write your files, call Python "

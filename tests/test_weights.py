@@ -201,3 +201,15 @@ def test_the_password_of_a_mirror_is_shown_nowhere(hub, monkeypatch):
     with pytest.raises(DownloadError) as caught:
         get(tfhub=HANDLE)
     assert "secret" not in str(caught.value)
+
+
+def test_a_mirror_with_a_damaged_archive_gives_way_to_the_hub(published, tmp_path, monkeypatch):
+    archive = tmp_path / "mirror" / "google/imagenet/tiny/classification/5.tar.gz"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(packed(module(tmp_path / "other", "mirrored"))[:-40])
+    monkeypatch.setenv("ZOO_MIRROR", str(tmp_path / "mirror"))
+    assert content(get(tfhub=HANDLE)) == "published"
+    published.refuse(HANDLE, 404)
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "another"))
+    with pytest.raises(DownloadError, match=r"5.tar.gz: the archive is cut or damaged"):
+        get(tfhub=HANDLE)

@@ -13,7 +13,7 @@ from pathlib import Path
 from zoo.cache import Entry, cache_folder, known_digests
 from zoo.disk import files_of, refuse_pointers
 from zoo.download import UnavailableError
-from zoo.errors import DownloadError, WeightsError
+from zoo.errors import ArchiveError, DownloadError, WeightsError
 from zoo.sources import Source, mirrored, published
 from zoo.specs import WeightsSpec
 
@@ -25,7 +25,8 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 def fetch(weights: WeightsSpec, *, wanted_by: str) -> Path:
     """The local folder or file of `weights`: its path, a mirror, the cache, else a download into the cache.
 
-    Raises WeightsError, DownloadError or ArchiveError that names `wanted_by`.
+    Raises WeightsError or DownloadError that names `wanted_by`; the latter lists what each source answered, a damaged
+    or hostile archive included.
     """
     try:
         return _explicit(weights.path) if weights.path else _fetched(weights)
@@ -142,6 +143,6 @@ def _delivered(entry: Entry, sources: list[Source], answers: list[str]) -> Path 
         for source in asked:
             try:
                 return entry.write(source.address, source.deliver)
-            except UnavailableError as answer:
+            except (UnavailableError, ArchiveError) as answer:  # the next source may have it whole
                 answers.append(f"{source.address}: {answer}")
     return None

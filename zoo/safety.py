@@ -60,7 +60,7 @@ class _Node:
     def __init__(self, fields: Fields) -> None:
         self.name, self.op = fields.text(1), fields.text(2)
         self.inputs = [bytes(value).decode("utf-8", "replace") for value in fields.raw(3)]
-        self.calls: list[str] = []
+        self.calls = [self.op]  # a function may be called by its name, as if it were an op
         for attribute in fields.many(5):
             for value in attribute.many(2):
                 named = [*value.many(10), *(one for values in value.many(1) for one in values.many(9))]

@@ -52,6 +52,7 @@ def test_paths_with_variables_are_left_for_later(catalog):
         (ROW.replace("[32, 32]", "32"), "backbone 'mine', field 'input.size'"),
         (ROW.replace('name = "mine"', ""), "backbone 'row 1', field 'name'"),
         (ROW.replace("image", "audio"), "backbone 'mine', field 'input'"),
+        (ROW.replace("size", "range = [1, 0], size"), r"range \[1.0, 0.0\] runs from black to white"),
         (ROW.replace("width = 2", "width = 3"), "field 'outputs.logits': .* width is 3, but 2 labels are given"),
         (ROW.replace('"dog"', '"cat"'), "label 'cat' stands for two classes"),
         (ROW.replace('["cat", "dog"]', '"imagnet-1000"'), "'imagnet-1000'; did you mean 'imagenet-1000'"),

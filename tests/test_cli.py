@@ -52,7 +52,7 @@ def test_a_misspelt_command_gets_the_nearest_one():
 
 
 def test_a_word_that_is_no_model_is_told_what_a_model_is():
-    done = zoo("predict", "inception_v3", "cat.jpg")
+    done = zoo("predict", "no_such_word", "cat.jpg")
     assert done.returncode == 1
     assert "write TASK/BACKBONE" in done.stderr
 
@@ -177,3 +177,29 @@ def test_a_folder_that_holds_no_saved_model_is_told(tmp_path):
 
 def test_an_unknown_runtime_names_the_listing_that_has_them():
     assert "zoo list --runtimes" in zoo("predict", "classification/tiny_cnn_s", "x.png", "--runtime", "tg").stderr
+
+
+def test_an_empty_folder_costs_the_other_inputs_nothing(tmp_path):
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "red.png")
+    (tmp_path / "empty").mkdir()
+    done = zoo("predict", "classification/tiny_cnn_s", str(tmp_path / "red.png"), str(tmp_path / "empty"), "--json")
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)) == 1
+    assert "holds no pictures" in done.stderr
+
+
+def test_a_backbone_alone_is_told_its_tasks():
+    assert "write 'classification/tiny_cnn_s' or 'embedding/tiny_cnn_s'" in zoo("predict", "tiny_cnn_s", "x.png").stderr
+
+
+@pytest.mark.parametrize("option", ["--seconds", "--timeout"])
+def test_a_time_that_is_no_number_is_wrong_usage(option):
+    done = zoo("tune", "classification/tiny_cnn_s", option, "nan")
+    assert (done.returncode, "no finite number" in done.stderr) == (2, True)
+
+
+def test_fit_tells_that_it_cannot_write_before_it_runs(tmp_path):
+    (tmp_path / "file").write_text("a file")
+    done = zoo("fit", "classification/tiny_cnn_s", "tiny_digits", "--out", str(tmp_path / "file" / "mine.zoo"))
+    assert done.returncode == 2
+    assert "can't be made" in done.stderr

@@ -95,7 +95,7 @@ def test_a_name_that_leads_nowhere_is_told(name, error, message):
 
 def test_a_missing_column_lists_those_there(tmp_path):
     file = table(tmp_path / "t.csv", [["picture", "kind"], ["a.png", "1"]])
-    with pytest.raises(DatasetError, match=r"no input column .* its columns: 'picture', 'kind'; name one with"):
+    with pytest.raises(DatasetError, match=r"no input column .* header, says 'picture', 'kind'; name one with"):
         opened(file)
     wanted = DatasetOptions(input_column="picture", label_column="nope", modality="image", targets="class")
     with pytest.raises(DatasetError, match="has no column 'nope'; its columns: 'picture', 'kind'"):

@@ -175,3 +175,7 @@ def test_help_shows_every_format_with_an_example():
     shown = run("--help").stdout
     assert all(f"  {form} " in shown for form in ("screen", "md", "csv", "html", "json"))
     assert "zoo report rows.jsonl more.jsonl --out report.html" in shown
+
+
+def test_an_ending_that_names_no_format_is_wrong_usage(rows, tmp_path):
+    assert "names no format" in run(rows, "--out", tmp_path / "page.pdf", code=2).stderr

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from zoo import safety
 from zoo.errors import BackboneError, WeightsError
 from zoo.safety import refuse_code
 
@@ -137,3 +138,8 @@ def test_no_real_model_is_refused(assets):
     assert len(found) >= 4
     for folder in found:
         refuse_code(folder)
+
+
+def test_the_ops_of_tensorflow_text_are_known():
+    # What the published BERT preprocessors are made of.
+    assert {"CaseFoldUTF8", "NormalizeUTF8", "RegexSplitWithOffsets", "WordpieceTokenizeWithOffsets"} <= safety._safe()

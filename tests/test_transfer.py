@@ -146,6 +146,19 @@ def test_texts_are_classified_by_the_same_call(tmp_path):
     assert fitted.predict("a cat sleeps").label == "animals"
 
 
+def test_class_numbers_that_do_not_start_at_0_are_told_with_what_to_do(tmp_path):
+    table = tmp_path / "texts.csv"
+    table.write_text("text,label\n" + "".join(f"text {n},{n % 2 + 1}\n" for n in range(20)))
+    with pytest.raises(DatasetError, match=r"no example of class '0' .* count from 0, or write names"):
+        zoo.get("classification", "tiny_text_s").fit(f"csv:{table}")
+
+
+def test_a_fitted_model_says_what_it_was_fitted_to(model):
+    assert (
+        model.fit(DIGITS).evaluate(DIGITS, limit=20).model == "classification/tiny_cnn_s.digits fitted to tiny_digits"
+    )
+
+
 def test_validation_may_be_a_dataset_of_its_own(model, tmp_path):
     data = pictures(tmp_path / "data", naught=(0, 20), one=(1, 20))
     other = pictures(tmp_path / "other", naught=(0, 5), one=(1, 5))

@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.backbone import import_loader
 from zoo.errors import MissingPackageError, OptionError
-from zoo.pairs import require_pair
+from zoo.pairs import find_pair, require_pair
 from zoo.plugins import AUTO, installed
 from zoo.progress import busy
 from zoo.runtime import Runtime, missing_modules
@@ -100,5 +100,8 @@ def open_model(name: str, **options: Any) -> Any:
     if name.startswith(("/", "./", "../", "~")) or (os.sep != "/" and os.sep in name):
         raise OptionError(f"there is no saved model at {name!r}: no such folder")
     if not slash or not backbone:
-        raise OptionError(f"{name!r} is no model: write TASK/BACKBONE ('zoo list' shows them) or a saved model's path")
+        known = name in installed().backbones
+        fitting = [t.name for t in installed().tasks if known and find_pair(t, installed().backbones.get(name))]
+        meant = " or ".join(repr(f"{t}/{name}") for t in fitting) or "TASK/BACKBONE ('zoo list' shows them)"
+        raise OptionError(f"{name!r} is no model: write {meant}, or a saved model's path")
     return get(task, backbone, **options)

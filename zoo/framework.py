@@ -27,8 +27,10 @@ def _held_back() -> Iterator[None]:
             os.close(kept)
 
 
+# Its chatter about CPU features and absent GPUs is no user's concern ('zoo doctor' has what is); the variable decides.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow 2.21 writes half a dozen lines before it has read the variable that forbids them.
-if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") != "0":
+if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0":
     with _held_back():
         import tensorflow as tf
 else:

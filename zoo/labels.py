@@ -163,8 +163,8 @@ def named_space(name: str | Sequence[str], own: LabelSpace | None = None) -> Lab
     own_name = [own.name] if own is not None and own.name not in _KNOWN else []
     there = [*known_spaces(), *own_name]
     near = misspelt(name, there)
-    guess = f"; did you mean {near!r}?" if near else ""
-    raise LabelError(f"no label space named {name!r}{guess} There are {_some([repr(known) for known in there], 9)}")
+    guess = f"; did you mean {near!r}" if near else ""
+    raise LabelError(f"no label space named {name!r}{guess}; there are {_some([repr(known) for known in there], 9)}")
 
 
 def misspelt(name: str, known: Sequence[str] | None = None) -> str | None:

@@ -116,8 +116,9 @@ class Plugins:
     def _failed_hint(self) -> str:
         if not self.failures:
             return ""
-        names = ", ".join(repr(failure.plugin) for failure in self.failures)
-        return f"; plugin {names} failed to load ('zoo plugins' says why)"
+        first, *others = self.failures
+        more = f" (and {len(others)} more)" if others else ""
+        return f"; plugin {first.plugin!r} failed to load: {first.reason}{more} ('zoo plugins' says more)"
 
 
 @functools.cache

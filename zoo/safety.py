@@ -1,9 +1,9 @@
 """Safe by default: a SavedModel is a program, and what it could do beside computing is refused before it is loaded.
 
-Every op of its functions and of its graph is held against `zoo/safe_ops.txt`, the ops of TensorFlow's registry that
-touch no file, network or Python (written by `python -m zoo.safety_ops`). The saver's own functions may read and write
-checkpoints; a table may be filled from a file that the model brings as its asset. Nothing is loaded and TensorFlow
-is not imported. `ZOO_TRUST_CODE=1` lets everything pass.
+Every op of its functions and graph is held against `zoo/safe_ops.txt`: the ops of TensorFlow and tensorflow-text
+that touch no file, network or Python (written by `python -m zoo.safety_ops`). The saver's own functions may read and
+write checkpoints; a table may be filled from a file that the model brings as its asset. Nothing is loaded, TensorFlow is
+not imported. `ZOO_TRUST_CODE=1` lets everything pass.
 """
 
 from __future__ import annotations
@@ -21,16 +21,6 @@ _SAVER = {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"}
 _TABLES = {"InitializeTableFromTextFile": 1, "InitializeTableFromTextFileV2": 1}  # which input is the file's name
 _INITIALISERS = {b"saved_model_main_op", b"legacy_init_op"}
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
-# Ops of tensorflow-text, which TensorFlow's own registry lacks; they take what they need as tensors.
-_TEXT_PREFIXES: tuple[str, ...] = (
-    "TFText>",
-    "Sentencepiece",
-    "WordpieceTokenize",
-    "FastWordpiece",
-    "CaseFoldUTF8",
-    "NormalizeUTF8",
-)
-_TEXT_PREFIXES += ("FastBertNormalize", "UnicodeScriptTokenize", "WhitespaceTokenize", "RoundRobin", "Utf8Binarize")
 
 
 def refuse_code(folder: Path) -> None:
@@ -167,7 +157,7 @@ def _offences(graph: _Graph) -> Iterator[str]:
         if PurePosixPath(name).is_absolute() or ".." in name.replace("\\", "/").split("/"):
             yield f"asset {name!r} outside its folder"
     for where, node in graph._all_nodes():
-        if node.op in _safe() or node.op in graph.functions or node.op.startswith(_TEXT_PREFIXES):
+        if node.op in _safe() or node.op in graph.functions:
             continue
         saving = node.name in graph.saving if where is None else where in graph.savers
         if node.op in _SAVER and saving:

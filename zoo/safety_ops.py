@@ -1,4 +1,4 @@
-"""Writes `zoo/safe_ops.txt` from the op registry of the installed TensorFlow: `python -m zoo.safety_ops`.
+"""Writes `zoo/safe_ops.txt` from the ops of TensorFlow and tensorflow-text: `python -m zoo.safety_ops`.
 
 An op without state computes from its inputs only, unless its name tells otherwise; of those with state only the kinds
 listed here are let in: variables, random numbers, control flow, tables, lists, and what else lives in memory.
@@ -31,13 +31,24 @@ _REFUSED_ANYWAY = {"PrintV2", "GenerateVocabRemapping", "Abort", "Copy", "CopyHo
 
 def main() -> None:
     """Write the list beside this module."""
+    import tensorflow  # noqa: F401 - fills the registry
+
+    own = _registered()
+    safe = {name for name, stateful in own.items() if name not in _REFUSED_ANYWAY and _is_safe(name, stateful)}
+    import tensorflow_text  # noqa: F401 - adds its ops, which take all they need as tensors and attributes
+
+    safe |= _registered().keys() - own.keys()
+    (Path(__file__).parent / "safe_ops.txt").write_text("\n".join(sorted(safe)) + "\n", encoding="utf-8")
+
+
+def _registered() -> dict[str, bool]:
+    """The ops that are registered now, and whether each has state."""
     from tensorflow.core.framework import op_def_pb2
     from tensorflow.python.client import pywrap_tf_session as session
 
     registry = op_def_pb2.OpList()
     registry.ParseFromString(session.TF_GetBuffer(session.TF_GetAllOpList()))
-    safe = sorted(op.name for op in registry.op if op.name not in _REFUSED_ANYWAY and _is_safe(op.name, op.is_stateful))
-    (Path(__file__).parent / "safe_ops.txt").write_text("\n".join(safe) + "\n", encoding="utf-8")
+    return {op.name: op.is_stateful for op in registry.op}
 
 
 def _is_safe(name: str, stateful: bool) -> bool:

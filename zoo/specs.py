@@ -88,6 +88,8 @@ class ImageInput(Spec):
     def _consistent(self) -> ImageInput:
         if self.size is None and self.resize != "none":
             raise ValueError("an input without size needs resize = 'none'")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range {list(self.range)} runs from black to white: the first must be the smaller")
         if self.dtype == "uint8" and (self.mean or self.std or self.range not in (None, (0.0, 255.0))):
             raise ValueError("a uint8 input has range [0, 255] and neither mean nor std")
         return self

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli import finite
 from zoo_bench.files import FILE
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Share(click.ParamType):
     default=0.01,
     show_default=True,
     type=click.FloatRange(min=0),
+    callback=finite,
     help="The least change of a metric that counts, in its own unit: 0.01 is one point of accuracy.",
 )
 @click.option("--across-machines", is_flag=True, help="Judge speed and memory also where the machines differ.")

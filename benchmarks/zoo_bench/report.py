@@ -52,6 +52,9 @@ def report(
     from zoo_bench.row import read_rows
 
     form = "json" if as_json and form is None else form
+    if out and form is None and out.suffix.lower() not in {"", ".txt", *ENDINGS}:
+        endings = ", ".join(sorted(ENDINGS))
+        raise click.UsageError(f"the ending of {str(out)!r} names no format; use one of {endings}, or --format")
     form = form or (ENDINGS.get(out.suffix.lower()) if out else None) or "screen"
     for path in (out, markdown_file):
         writable(path)

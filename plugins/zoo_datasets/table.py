@@ -86,6 +86,6 @@ def _column(path: str, columns: Sequence[str], wanted: str | None, usual: Sequen
         if name in columns:
             return name
     raise DatasetError(
-        f"csv: {path!r} has no {what} column under a usual name ({', '.join(usual)}); its columns: {there}; "
-        f"name one with {what}_column=... (--{what}-column)"
+        f"csv: {path!r} has no {what} column under a usual name ({', '.join(usual)}); its first line, which must be a "
+        f"header, says {there[:200]}; name one with {what}_column=... (--{what}-column), or add the header"
     )

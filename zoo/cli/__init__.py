@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import traceback
@@ -46,6 +47,13 @@ def _plugins() -> Any:
     from zoo.plugins import installed
 
     return installed()
+
+
+def finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """A callback of options: NaN and infinity pass click's own ranges."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value!r} is no finite number", ctx, param)
+    return value
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

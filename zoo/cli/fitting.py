@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli import zoo
-from zoo.cli.running import runtime_options
+from zoo.cli.running import make_folder, runtime_options
 
 
 @zoo.command("fit")
@@ -52,6 +52,7 @@ def fit_command(
 
     if out.exists():
         raise click.UsageError(f"{str(out)!r} exists already; remove it or choose another name")
+    make_folder(out.absolute().parent)
     opened = open_model(model, runtime=runtime, precision=precision, device=device)
     fitted = opened.fit(data, validation=_validation(validation), **settings)
     saved = fitted.save(out)

@@ -61,7 +61,7 @@ def predict_command(
     opened = open_model(model, runtime=runtime, precision=precision, device=device, batch_size=batch_size)
     sources = _expand(inputs) if opened.spec.input.kind == "image" else list(inputs)
     if out:
-        _make_folder(out)  # before the model runs, not after
+        make_folder(out)  # before the model runs, not after
     answers = opened.predict(sources, batch_size=batch_size, **_settings(settings))
     drawn = _draw_all(answers, sources, out) if out else [None] * len(answers)
     rows = [
@@ -128,8 +128,11 @@ def _expand(inputs: tuple[str, ...]) -> list[str]:
         left_out = [f"{others} other files" if others else "", f"{folders} folders" if folders else ""]
         told = " and ".join(part for part in left_out if part)
         if not pictures:
-            raise click.UsageError(f"the folder {name!r} holds no pictures" + (f" but {told}" if told else ""))
-        if told:
+            empty = f"the folder {name!r} holds no pictures" + (f" but {told}; name the folders inside" if told else "")
+            if len(inputs) == 1:
+                raise click.UsageError(empty)
+            click.echo(empty, err=True)
+        elif told:
             click.echo(f"left out of {name!r}: {told}", err=True)
         sources += pictures
     return sources
@@ -162,7 +165,7 @@ def _draw_all(answers: list[Any], sources: list[str], folder: Path) -> list[Path
     return drawn
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli import zoo
+from zoo.cli import finite, zoo
 from zoo.errors import OptionError
 
 WIDTH = 118  # of a line of the table
@@ -26,6 +26,7 @@ WIDTH = 118  # of a line of the table
     default=180.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
     help="Seconds that a candidate may take to convert, load and run once.",
 )
 @click.option(
@@ -33,6 +34,7 @@ WIDTH = 118  # of a line of the table
     default=1.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
     help="Seconds of each timing: longer is steadier.",
 )
 @click.option("--again", is_flag=True, help="Choose again, whatever is remembered.")
@@ -59,12 +61,14 @@ def tune_command(
     choice that is remembered, and holds for what is installed, is shown.
     """
     from zoo.backbone import load_backbone
-    from zoo.compose import open_model
+    from zoo.compose import get_runtime, open_model
     from zoo.tuning.auto import tell
     from zoo.tuning.contest import Limits
 
     if split and not data:
         raise click.UsageError("--split is one of --data's, which is not given")
+    if runtime != "auto":
+        get_runtime(runtime)
     if "auto" not in (runtime, precision):
         raise OptionError(f"runtime {runtime!r} at {precision!r} leaves nothing to choose; --precision auto does")
     opened = open_model(model, runtime=runtime, precision=precision, device=device, batch_size=batch_size)

@@ -102,6 +102,11 @@ class FittedModel(Model):
         self.training = training
         self.failed = failed
 
+    @property
+    def name(self) -> str:
+        """`TASK/BACKBONE` and what it was fitted to: no figure of it is one of the published network."""
+        return f"{self.pair.name} fitted to {self.training.dataset}"
+
     def compiled(self, output: str) -> Compiled:
         """See `zoo.Model.compiled`; `logits` are the head's."""
         if output == "logits" and output not in self._compiled:

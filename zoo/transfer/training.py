@@ -164,7 +164,10 @@ def _require_classes(targets: Array, labels: LabelSpace, name: str) -> None:
         raise DatasetError(f"{name!r} has examples of one class alone; a classifier needs two or more")
     absent = [labels.label(id) for id in labels.names if id not in there]
     if absent:
-        raise DatasetError(f"{name!r} has no example of class {absent[0]!r} to train on ({len(absent)} such classes)")
+        more = f", nor of {len(absent) - 1} more" if len(absent) > 1 else ""
+        bare = all(name == str(id) for id, name in labels.names.items())
+        how = f" (its class numbers are read as 0..{max(labels.names)}; count from 0, or write names)" if bare else ""
+        raise DatasetError(f"{name!r} has no example of class {absent[0]!r} to train on{more}{how}")
 
 
 def _class_weights(class_weight: Any, targets: Array) -> dict[int, float] | None:

@@ -1,9 +1,9 @@
 """Safe by default: a SavedModel is a program, and what it could do beside computing is refused before it is loaded.
 
 Every op of its functions and graph is held against `zoo/safe_ops.txt`: the ops of TensorFlow and tensorflow-text
-that touch no file, network or Python (written by `python -m zoo.safety_ops`). The saver's own functions may read and
-write checkpoints; a table may be filled from a file that the model brings as its asset. Nothing is loaded, TensorFlow is
-not imported. `ZOO_TRUST_CODE=1` lets everything pass.
+that touch no file, network or Python (written by `python -m zoo.safety_ops`).
+The saver's own functions may read and write checkpoints; a table may be filled from a file that the model brings as
+its asset. Nothing is loaded, TensorFlow is not imported. `ZOO_TRUST_CODE=1` lets everything pass.
 """
 
 from __future__ import annotations

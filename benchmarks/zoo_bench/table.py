@@ -82,7 +82,7 @@ def _section(heading: str, rows: Sequence[Row]) -> Section:
         conditions = ", ".join((*by, *common))
         columns = differing | _found(metrics[:1])
         section.tables.append(_table(subject, conditions, columns, names, ranked))
-        section.tables.append(_table(subject, "details", _details(metrics, ranked), names, ranked))
+        section.tables.append(_table(subject, "details", differing | _details(metrics, ranked), names, ranked))
     return section
 
 

@@ -223,7 +223,9 @@ def test_a_broken_file_is_named(content, published, tmp_path):
     spec, file = published("MobileNetV2", "features")
     broken = tmp_path / "broken.h5"
     broken.write_bytes(file.read_bytes()[:100_000] if content is None else content)
-    with pytest.raises(BackboneError, match=r"broken\.h5.* does not hold .*without its top.*fetch it again"):
+    with pytest.raises(
+        BackboneError, match=r"broken\.h5.* (does not hold .*without its top|empty|starts with).*fetch it"
+    ):
         load_backbone(spec, "features", {"weights": broken}).load()
 
 

@@ -188,9 +188,9 @@ def test_a_tf1_module_is_told(module):
 
 
 def test_a_file_in_place_of_a_folder_is_told(tmp_path):
-    (tmp_path / "model.h5").write_bytes(b"")
+    (tmp_path / "model.bin").write_bytes(b"")
     with pytest.raises(BackboneError, match="is no SavedModel folder"):
-        compiled(tmp_path / "model.h5")
+        compiled(tmp_path / "model.bin")
 
 
 def test_a_package_that_the_spec_wants_imported_first_is_named(exported):

@@ -17,6 +17,7 @@ from zoo.hookspecs import hookimpl
 from zoo.specs import (
     BackboneSpec,
     DatasetSpec,
+    FormatSpec,
     ImageInput,
     OptionSpec,
     OutputSpec,
@@ -76,6 +77,7 @@ __all__ = [
     "Evaluation",
     "Example",
     "Failed",
+    "FormatSpec",
     "ImageInput",
     "Metric",
     "Model",

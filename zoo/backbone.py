@@ -6,9 +6,10 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from zoo.errors import MissingPackageError, PluginError
+from zoo.errors import MissingPackageError, PluginError, RuntimeLoadError
+from zoo.formats import format_of
 from zoo.specs import BackboneSpec, OutputSpec
 
 
@@ -18,7 +19,13 @@ class Backbone(ABC):
     files: local paths by role: "weights", and "preprocessor" where the spec's text input names one. A subclass
         imports its framework in `load`, not with its module: a runtime that reads `files` by itself then never
         pays for it.
+    reads: the names of the formats (`zoo.FormatSpec`) that it takes; a file of another goes to that one's loader.
+        Empty where it says nothing: then it gets whatever its row names.
+    runtimes: the names of the runtimes that can run it; empty for any, which start from `forward`.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ()
+    runtimes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, spec: BackboneSpec, output: str, files: Mapping[str, Path]) -> None:
         self.spec = spec
@@ -65,8 +72,29 @@ def import_loader(loader: str, wanted_by: str) -> Any:
 
 
 def load_backbone(spec: BackboneSpec, output: str, files: Mapping[str, Path]) -> Backbone:
-    """The backbone of `spec`, constructed and not yet loaded."""
-    backbone = import_loader(spec.loader, f"backbone {spec.name!r}")(spec, output, files)
+    """The backbone of `spec`, constructed and not yet loaded.
+
+    Weights in a form that the spec's own loader does not read are read by that form's: a user's `.keras` file runs in
+    place of a SavedModel. Raises BackboneError for a file that is not what its name says.
+    """
+    wanted_by = f"backbone {spec.name!r}"
+    loader = spec.loader
+    make = import_loader(loader, wanted_by)
+    if reads := getattr(make, "reads", ()):
+        form = format_of(files["weights"], wanted_by)
+        if form is not None and form.name not in reads:
+            loader = form.loader
+            make = import_loader(loader, wanted_by)
+    backbone = make(spec, output, files)
     if not isinstance(backbone, Backbone):
-        raise PluginError(f"the loader {spec.loader!r} of backbone {spec.name!r} makes no zoo.Backbone")
+        raise PluginError(f"the loader {loader!r} of {wanted_by} makes no zoo.Backbone")
     return backbone
+
+
+def require_runtime(backbone: Backbone, runtime: str) -> None:
+    """Raise RuntimeLoadError where `backbone` can't run on the runtime of that name."""
+    if backbone.runtimes and runtime not in (*backbone.runtimes, "auto"):
+        raise RuntimeLoadError(
+            f"backbone {backbone.spec.name!r}: {str(backbone.files['weights'])!r} can't run on runtime {runtime!r}; it "
+            f"runs on runtime={' or '.join(map(repr, backbone.runtimes))}"
+        )

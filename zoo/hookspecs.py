@@ -1,4 +1,4 @@
-"""The plugin seam: five hooks, each given a `register` callback to be called any number of times.
+"""The plugin seam: six hooks, each given a `register` callback to be called any number of times.
 
 A plugin is a module named by an entry point of group `zoo`; it implements any of these with `@zoo.hookimpl`.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from zoo.specs import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec
+from zoo.specs import BackboneSpec, DatasetSpec, FormatSpec, RuntimeSpec, TaskSpec
 
 if TYPE_CHECKING:
     import click
@@ -37,6 +37,11 @@ def register_runtimes(register: Callable[[RuntimeSpec], None]) -> None:
 @hookspec
 def register_datasets(register: Callable[[DatasetSpec], None]) -> None:
     """Call `register(spec)` for each dataset or scheme of datasets."""
+
+
+@hookspec
+def register_formats(register: Callable[[FormatSpec], None]) -> None:
+    """Call `register(spec)` for each form of weights on disk that a backbone of the plugin reads."""
 
 
 @hookspec

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from zoo import weights as weights_store
-from zoo.backbone import load_backbone
+from zoo.backbone import load_backbone, require_runtime
 from zoo.batches import Answered, groups, is_many, run_by_length, run_groups
 from zoo.dataset import Dataset, DatasetOptions, Example, as_dataset, open_dataset
 from zoo.errors import DatasetError, InputError, NotFittedError, OptionError, PairError
@@ -100,6 +100,7 @@ class Model:
             raise PairError(f"backbone {self.spec.name!r} has no output {output!r}; it offers {offers}")
         if output not in self._compiled:
             backbone = load_backbone(self.spec, output, self.files(output))
+            require_runtime(backbone, self.runtime.spec.name)
             with busy(f"loading {self.spec.name}"):
                 run = self.runtime.compile(backbone, device=self.device, precision=self.precision)
             self._compiled[output] = run

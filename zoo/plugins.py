@@ -17,7 +17,7 @@ from zoo.catalog import read_catalog, user_catalogs
 from zoo.errors import PluginError
 from zoo.hookspecs import hookimpl
 from zoo.registry import Registry
-from zoo.specs import BackboneSpec, DatasetSpec, RuntimeSpec, TaskSpec, TextInput
+from zoo.specs import BackboneSpec, DatasetSpec, FormatSpec, RuntimeSpec, TaskSpec, TextInput
 
 if TYPE_CHECKING:
     pass
@@ -50,6 +50,7 @@ class Plugins:
         self.tasks: Registry[TaskSpec] = Registry("task", "zoo list --tasks", self._failed_hint)
         self.runtimes: Registry[RuntimeSpec] = Registry("runtime", "zoo list --runtimes", self._failed_hint)
         self.datasets: Registry[DatasetSpec] = Registry("dataset", "zoo list --datasets", self._failed_hint)
+        self.formats: Registry[FormatSpec] = Registry("format", "zoo plugins", self._failed_hint)
         self.commands: Registry[Any] = Registry("command", "zoo --help", self._failed_hint)
         self.failures: list[Failure] = []
         self.origins: dict[str, str] = {}
@@ -99,7 +100,7 @@ class Plugins:
     def _collect(self, plugin: object) -> dict[str, list[Any]]:
         others = [other for other in self._manager.get_plugins() if other is not plugin]
         collected: dict[str, list[Any]] = {}
-        for kind in ("backbones", "tasks", "runtimes", "datasets", "commands"):
+        for kind in ("backbones", "tasks", "runtimes", "datasets", "formats", "commands"):
             specs: list[Any] = []
             self._manager.subset_hook_caller(f"register_{kind}", others)(register=specs.append)
             collected[kind] = specs

@@ -23,9 +23,14 @@ _INITIALISERS = {b"saved_model_main_op", b"legacy_init_op"}
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 
 
+def trusts_code() -> bool:
+    """Whether the user lets models run code of their makers: `ZOO_TRUST_CODE=1`."""
+    return os.environ.get("ZOO_TRUST_CODE", "").lower() not in ("", "0", "false", "no")
+
+
 def refuse_code(folder: Path) -> None:
     """Raise WeightsError that names every op of the SavedModel in `folder` which does more than compute."""
-    if os.environ.get("ZOO_TRUST_CODE", "").lower() not in ("", "0", "false", "no"):
+    if trusts_code():
         return
     file = folder / "saved_model.pb"
     try:

@@ -237,6 +237,23 @@ class RuntimeSpec(Spec):
     loader: Loader
 
 
+class FormatSpec(Spec):
+    """A form in which weights lie on disk, and the backbone that reads it.
+
+    holds: patterns of file names, one of which lies in every folder of this form.
+    endings: how names of files of this form end; starts: the bytes in hex that stand in them at `offset`.
+    loader: a `Backbone` whose `reads` has this form's name.
+    """
+
+    name: Name
+    help: str = ""
+    holds: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
+    starts: Annotated[str, Field(pattern=r"^([0-9a-f]{2})*$")] = ""
+    offset: int = Field(default=0, ge=0)
+    loader: Loader
+
+
 class DatasetSpec(Spec):
     """A source of examples: a scheme that takes a path (`folder:PATH`), or a named set that comes with a plugin.
 

@@ -149,7 +149,9 @@ def _compile(spec: BackboneSpec, output: str) -> Compiled:
     files = {"weights": weights.fetch(spec.outputs[output].weights, wanted_by=spec.name)}
     if isinstance(spec.input, TextInput) and spec.input.preprocessor:
         files["preprocessor"] = weights.fetch(spec.input.preprocessor, wanted_by=spec.name)
-    return get_runtime("tf").compile(load_backbone(spec, output, files))
+    backbone = load_backbone(spec, output, files)
+    runtime = next(iter(backbone.runtimes), "tf")
+    return get_runtime(runtime).compile(backbone)
 
 
 def _batch(spec: BackboneSpec, sources: list[Any] | None = None) -> Array:

@@ -1,4 +1,4 @@
-"""Keras Applications as backbones: the catalogue is data, one class runs them all."""
+"""Keras: its Applications as a catalogue, and a user's own `.keras` and `.h5` files."""
 
 from __future__ import annotations
 
@@ -13,3 +13,23 @@ def register_backbones(register: Callable[[zoo.BackboneSpec], None]) -> None:
     """Every row of the catalogue."""
     for spec in zoo.read_catalog(Path(__file__).with_name("catalog.toml")):
         register(spec)
+
+
+@zoo.hookimpl
+def register_formats(register: Callable[[zoo.FormatSpec], None]) -> None:
+    """Keras' files of today and of Keras 2."""
+    loader = "zoo_keras.files:KerasFileBackbone"
+    register(
+        zoo.FormatSpec(
+            name="keras", help="a Keras file (.keras)", endings=(".keras",), starts=b"PK\x03\x04".hex(), loader=loader
+        )
+    )
+    register(
+        zoo.FormatSpec(
+            name="keras_hdf5",
+            help="a Keras file in HDF5 (.h5)",
+            endings=(".h5", ".hdf5"),
+            starts=b"\x89HDF\r\n\x1a\n".hex(),
+            loader=loader,
+        )
+    )

@@ -19,14 +19,16 @@ class ApplicationsBackbone(Backbone):
     Features are averaged over the picture; logits are bare, with no softmax.
     """
 
+    reads = ("keras_hdf5",)
+
     _model: keras.Model | None = None
 
     def load(self) -> None:
         """Build the network and read its weights; raises BackboneError that names the file and what it should hold."""
         if self._model is not None:
             return
-        model = self._build()
-        self._read(model)
+        model = build_application(self)
+        read_weights(self, model)
         if self.spec.family == "efficientnet":
             _divide_by_std(model)
         self._model = model
@@ -43,37 +45,50 @@ class ApplicationsBackbone(Backbone):
         assert self._model is not None
         return int(self._model.count_params())
 
-    def _build(self) -> keras.Model:
-        import keras
 
-        if keras.backend.backend() != "tensorflow" or keras.config.image_data_format() != "channels_last":
-            raise BackboneError(
-                f"backbone {self.spec.name!r} needs Keras on TensorFlow with channels last; here it runs on "
-                f"{keras.backend.backend()!r} with {keras.config.image_data_format()!r}: set KERAS_BACKEND=tensorflow "
-                f"before Python starts, and 'image_data_format' in keras.json"
-            )
-        name = self.spec.options.get("application", "")
-        build = getattr(keras.applications, name, None)
-        if build is None:
-            raise BackboneError(f"backbone {self.spec.name!r}: Keras {keras.__version__} has no application {name!r}")
-        top = self.output == "logits"
-        form = {"classifier_activation": None} if top else {"pooling": "avg"}
-        size = self.spec.input.size
-        return build(weights=None, include_top=top, input_shape=(*size, self.spec.input.depth), **form)
+def require_tensorflow(backbone: str) -> None:
+    """Raise BackboneError where Keras does not run on TensorFlow with channels last."""
+    import keras
 
-    def _read(self, model: keras.Model) -> None:
-        file = self.files["weights"]
-        try:
-            model.load_weights(str(file))
-        except Exception as error:
-            application = f"keras.applications.{self.spec.options['application']}"
-            top = "with" if self.output == "logits" else "without"
-            reason = " ".join(str(error).split())[:300]
-            raise BackboneError(
-                f"backbone {self.spec.name!r}, output {self.output!r}: {str(file)!r} does not hold the weights of "
-                f"{application} {top} its top, {model.count_params():,} numbers in {len(model.weights)} arrays "
-                f"({type(error).__name__}: {reason}); fetch it again, or name the right file with weights="
-            ) from error
+    if keras.backend.backend() != "tensorflow" or keras.config.image_data_format() != "channels_last":
+        raise BackboneError(
+            f"backbone {backbone!r} needs Keras on TensorFlow with channels last; here it runs on "
+            f"{keras.backend.backend()!r} with {keras.config.image_data_format()!r}: set KERAS_BACKEND=tensorflow "
+            f"before Python starts, and 'image_data_format' in keras.json"
+        )
+
+
+def build_application(backbone: Backbone) -> keras.Model:
+    """The network of `backbone`, with random weights; as many classes as its spec's width says."""
+    import keras
+
+    require_tensorflow(backbone.spec.name)
+    name = backbone.spec.options.get("application", "")
+    build = getattr(keras.applications, name, None)
+    if build is None:
+        raise BackboneError(f"backbone {backbone.spec.name!r}: Keras {keras.__version__} has no application {name!r}")
+    seen = backbone.spec.input
+    if backbone.output == "logits":
+        form = {"include_top": True, "classifier_activation": None, "classes": backbone.facts.width or 1000}
+    else:
+        form = {"include_top": False, "pooling": "avg"}
+    return build(weights=None, input_shape=(*seen.size, seen.depth), **form)
+
+
+def read_weights(backbone: Backbone, model: keras.Model) -> None:
+    """Fill `model` from the weights file of `backbone`; raises BackboneError that says what it should hold."""
+    file = backbone.files["weights"]
+    try:
+        model.load_weights(str(file))
+    except Exception as error:
+        application = f"keras.applications.{backbone.spec.options['application']}"
+        top = "with" if backbone.output == "logits" else "without"
+        reason = " ".join(str(error).split())[:300]
+        raise BackboneError(
+            f"backbone {backbone.spec.name!r}, output {backbone.output!r}: {str(file)!r} does not hold the weights of "
+            f"{application} {top} its top, {model.count_params():,} numbers in {len(model.weights)} arrays "
+            f"({type(error).__name__}: {reason}); fetch it again, or name the right file with weights="
+        ) from error
 
 
 def _divide_by_std(model: keras.Model) -> None:

@@ -1,4 +1,4 @@
-"""LiteRT: the `litert` runtime."""
+"""LiteRT: the `litert` runtime, and TFLite files as backbones."""
 
 from __future__ import annotations
 
@@ -18,5 +18,20 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
             requires=("ai_edge_litert",),
             install="pip install 'tf-model-zoo[litert]'",
             loader="zoo_litert.runtime:LiteRtRuntime",
+        )
+    )
+
+
+@zoo.hookimpl
+def register_formats(register: Callable[[zoo.FormatSpec], None]) -> None:
+    """TFLite files."""
+    register(
+        zoo.FormatSpec(
+            name="tflite",
+            help="a TFLite file",
+            endings=(".tflite", ".lite"),
+            starts=b"TFL3".hex(),
+            offset=4,
+            loader="zoo_litert.tflite:TfliteBackbone",
         )
     )

@@ -18,6 +18,7 @@ from zoo.errors import BackboneError, RuntimeLoadError
 from zoo.parts import Parts, Piece
 from zoo.split import converted_parts
 from zoo_litert.quiet import quiet
+from zoo_litert.tflite import TfliteBackbone, processors
 
 # Not the version of TensorFlow, which converts: a process that runs what is converted needs none of it.
 # Raise the number when `conversion` writes something else.
@@ -28,6 +29,7 @@ MODEL_FILE, FACTS_FILE = "model.tflite", "facts.json"
 class LiteRtRuntime(Runtime):
     """LiteRT, the successor of TensorFlow Lite, on a processor, with as many threads as the process may use processors.
 
+    A TFLite file runs as it is. Anything else is converted once.
     What it lacks, strings above all, stays in TensorFlow before and after (see `zoo.split`). Where nothing does, only
     the first process imports TensorFlow, which converts.
     """
@@ -48,6 +50,8 @@ class LiteRtRuntime(Runtime):
             raise RuntimeLoadError(
                 f"runtime 'litert' has no precision {precision!r} on 'cpu'; it has {list(self.spec.precisions)}"
             )
+        if isinstance(backbone, TfliteBackbone):
+            return Native(backbone, precision)
 
         def make(middle: Piece, folder: Path) -> Sequence[str]:
             from zoo_litert.conversion import convert
@@ -112,9 +116,33 @@ class Interpreted(Compiled):
         return self._parameters
 
 
+class Native(Compiled):
+    """A TFLite file as its publisher made it. Threads take turns."""
+
+    device = "cpu"
+
+    def __init__(self, backbone: TfliteBackbone, precision: str) -> None:
+        self._backbone = backbone
+        self.precision = "int8" if backbone.quantised else "fp32"
+        if precision not in ("fp32", self.precision):
+            raise RuntimeLoadError(
+                f"backbone {backbone.spec.name!r} is a TFLite file of {self.precision} already; leave the precision out"
+            )
+        self._turn = Lock()
+
+    def __call__(self, batch: Any) -> dict[str, Any]:
+        """See `zoo.Compiled`."""
+        with self._turn:
+            return self._backbone.forward(np.asarray(batch))
+
+    def parameters(self) -> int:
+        """The number of constants in the file."""
+        return self._backbone.parameters()
+
+
 def _open(file: Path) -> Any:
     try:
-        interpreter = Interpreter(os.fspath(file), num_threads=_processors())
+        interpreter = Interpreter(os.fspath(file), num_threads=processors())
         # Laid out now for the one line that it writes at the first time. Sizes that are not known are tried with 1,
         # which may be too small for a network; the next layout starts anew.
         with quiet(), suppress(RuntimeError):
@@ -125,8 +153,3 @@ def _open(file: Path) -> Any:
             f"LiteRT can't open {str(file)!r}: {' '.join(str(error).split())[:400]}; "
             f"delete the folder, and it is made anew"
         ) from error
-
-
-def _processors() -> int:
-    """How many processors this process may use, which in a container are fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

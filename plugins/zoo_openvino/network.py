@@ -92,7 +92,8 @@ def _replace_batched_gathers(model: ov.Model) -> None:
 def _read_whole(core: ov.Core, backbone: Backbone) -> Network | None:
     """The SavedModel in one piece, or None where it takes TensorFlow to understand it."""
     spec = backbone.spec
-    if spec.loader != SAVED_MODEL_LOADER or not isinstance(spec.input, ImageInput):
+    own = spec.loader == SAVED_MODEL_LOADER and "saved_model" in backbone.reads
+    if not own or not isinstance(spec.input, ImageInput):
         return None
     check_saved_model(backbone.files["weights"], spec.name)
     if backbone.facts.signature not in (None, "serving_default"):

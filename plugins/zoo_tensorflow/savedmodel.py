@@ -29,6 +29,8 @@ class SavedModelBackbone(Backbone):
     Text modules may come with a preprocessor module, whose result they then take.
     """
 
+    reads = ("saved_model",)
+
     _run: Callable[..., Any] | None = None
 
     def load(self) -> None:

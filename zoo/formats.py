@@ -1,0 +1,50 @@
+"""Formats: which form the weights at a path are in, told by names and first bytes; nothing is read further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.errors import BackboneError
+from zoo.plugins import installed
+from zoo.specs import FormatSpec
+
+
+def format_of(path: Path, wanted_by: str) -> FormatSpec | None:
+    """The form of the file or folder at `path`, None where no plugin knows it.
+
+    A folder is known by a file in it. A file is known by its name's ending, and must then start as such files do; one
+    whose ending says nothing is known by its first bytes alone.
+    Raises BackboneError that names `wanted_by` for a file that is not what its name says.
+    """
+    forms = list(installed().formats)
+    if path.is_dir():
+        return next((form for form in forms if any(_holds(path, pattern) for pattern in form.holds)), None)
+    named = [form for form in forms if path.name.lower().endswith(form.endings)]
+    if not named:
+        return next((form for form in forms if form.starts and _starts(path, form)), None)
+    form = named[0]
+    if form.starts and not _starts(path, form):
+        raise BackboneError(f"{wanted_by}: {str(path)!r} is named as {form.help}, but {_found(path, forms)}")
+    return form
+
+
+def _holds(folder: Path, pattern: str) -> bool:
+    return next(folder.glob(pattern), None) is not None
+
+
+def _starts(path: Path, form: FormatSpec) -> bool:
+    wanted = bytes.fromhex(form.starts)
+    with path.open("rb") as stream:
+        stream.seek(form.offset)
+        return stream.read(len(wanted)) == wanted
+
+
+def _found(path: Path, forms: list[FormatSpec]) -> str:
+    """What a file is that is not what it is called, and what to do."""
+    if not path.stat().st_size:
+        return "is empty; fetch it again"
+    other = next((form.help for form in forms if form.starts and _starts(path, form)), None)
+    if other:
+        return f"holds {other}; name it as that"
+    with path.open("rb") as stream:
+        return f"starts with {stream.read(8)!r}: it is damaged, or something else; fetch it again"

@@ -30,3 +30,16 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
             loader="zoo_tensorflow.runtime:XlaRuntime",
         )
     )
+
+
+@zoo.hookimpl
+def register_formats(register: Callable[[zoo.FormatSpec], None]) -> None:
+    """SavedModels."""
+    register(
+        zoo.FormatSpec(
+            name="saved_model",
+            help="a SavedModel",
+            holds=("saved_model.pb",),
+            loader="zoo_tensorflow.savedmodel:SavedModelBackbone",
+        )
+    )

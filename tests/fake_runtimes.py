@@ -14,7 +14,7 @@ RUNTIMES = {
     "quick": (("fp32", "bf16"), ("quick_engine",)),
     "slug": (("fp32",), ()),
     "liar": (("fp32",), ()),
-    "pretender": (("bf16",), ()),
+    "pretender": (("fp16",), ()),
     "crasher": (("fp32",), ()),
     "sleeper": (("fp32",), ()),
     "dozer": (("fp32",), ()),

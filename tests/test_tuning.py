@@ -104,7 +104,7 @@ def test_a_crash_a_hang_and_a_refusal_cost_one_candidate_each(verdicts):
 
 
 def test_a_runtime_that_computes_in_another_precision_than_asked_is_out(verdicts):
-    assert verdicts["pretender", "bf16"].reason == "it runs fp32 where bf16 is asked for"
+    assert verdicts["pretender", "fp16"].reason == "it runs fp32 where fp16 is asked for"
 
 
 def test_a_runtime_that_is_not_installed_is_shown_with_what_installs_it(verdicts):
@@ -212,9 +212,9 @@ def only(surroundings, monkeypatch):
 
 def test_a_precision_that_no_right_runtime_has_is_an_error_that_says_what_each_did(only, spec):
     only("pretender liar")
-    with pytest.raises(RuntimeLoadError, match=r"(?s)at 'bf16' as 'tf' does.*pretender bf16: it runs fp32") as caught:
-        choose(spec, precision="bf16")
-    assert "liar bf16: it has no bf16, but fp32" in str(caught.value)
+    with pytest.raises(RuntimeLoadError, match=r"(?s)at 'fp16' as 'tf' does.*pretender fp16: it runs fp32") as caught:
+        choose(spec, precision="fp16")
+    assert "liar fp16: it has no fp16, but fp32" in str(caught.value)
 
 
 def test_a_runtime_that_is_gone_is_replaced_and_that_is_said(surroundings, contest, spec, tmp_path):

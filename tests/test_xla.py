@@ -3,12 +3,15 @@
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 import zoo
 from zoo.errors import RuntimeLoadError
+from zoo.framework import tf
 from zoo.inputs import prepare
+from zoo.mixed_precision import cpu_has_bf16
 
 RUNTIMES = ("tf-xla", "openxla")
 
@@ -67,9 +70,10 @@ def test_what_is_lowered_needs_jax_and_numpy_alone(batch):
     (network,) = (cache_folder() / "converted").glob("tiny_cnn_s*logits*-1x32x32x1-*/network.jax")
     code = f"""
 import sys, jax, jax.export, numpy as np
-run = jax.jit(jax.export.deserialize(bytearray(open({str(network)!r}, "rb").read())).call)
-with np.load({str(network.with_name("weights.npz"))!r}) as weights:
-    found = run(np.load(sys.argv[1]), *(weights[str(n)] for n in range(len(weights.files))))
+network = jax.export.deserialize(bytearray(open({str(network)!r}, "rb").read()))
+with np.load({str(network.with_name("weights.npz"))!r}) as stored:
+    weights = [stored[str(n)].astype(a.dtype) for n, a in enumerate(network.in_avals[1:])]
+found = jax.jit(network.call)(np.load(sys.argv[1]), *weights)
 np.save(sys.argv[2], np.asarray(found[0]))
 assert not {{"tensorflow", "zoo"}} & set(sys.modules)
 """
@@ -112,3 +116,74 @@ def test_a_broken_file_is_told(batch):
     network.write_bytes(network.read_bytes()[:100])
     with pytest.raises(RuntimeLoadError, match=r"can't read .* delete the folder"):
         zoo.get("classification", "tiny_cnn_m", runtime="openxla").load()
+
+
+@pytest.fixture
+def lowered(batch, tmp_path):
+    """The digits' network lowered at a precision: its function, its weights, and the lines of its products."""
+    from zoo.backbone import load_backbone
+    from zoo.graph import freeze
+    from zoo.split import split, tensorflow_only
+    from zoo_openxla.exported import read
+    from zoo_openxla.lowering import lower
+
+    def make(precision):
+        model = zoo.get("classification", "tiny_cnn_m")
+        parts = split(freeze(load_backbone(model.spec, "logits", model.files("logits"))), tensorflow_only)
+        form = (batch.shape, "float32")
+        assert not lower(parts.middle, form, tmp_path, backbone="x", platform="cpu", precision=precision)
+        run, weights = read(tmp_path, jax.devices("cpu")[0])
+        lines = run.lower(batch, *weights).as_text().splitlines()
+        return run, weights, [line for line in lines if "stablehlo.dot" in line or "stablehlo.convolution" in line]
+
+    return make
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", "bf16"), ("fp16", "f16")])
+def test_at_half_precision_products_and_weights_are_half_and_the_answers_alike(precision, dtype, lowered, batch):
+    run, weights, products = lowered(precision)
+    assert len(products) == 3
+    assert all(f"x{dtype}>" in line and "xf32>" not in line for line in products)
+    assert {weight.dtype.itemsize for weight in weights} == {2}
+    wanted = zoo.get("classification", "tiny_cnn_m").compiled("logits")(batch)["logits"]
+    found = np.asarray(run(batch, *weights)[0])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("switch", [True, False])
+@pytest.mark.parametrize(("precision", "exact"), [("fp32", True), ("tf32", False)])
+def test_products_say_how_exact_they_are_whatever_the_process_allows(precision, exact, switch, lowered):
+    allowed = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(switch)
+    try:
+        products = lowered(precision)[2]
+        assert tf.config.experimental.tensor_float_32_execution_enabled() == switch
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(allowed)
+    assert [("HIGHEST" in line) for line in products] == [exact] * 3
+
+
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this processor does not multiply in bf16")
+def test_tf_computes_in_bf16_where_the_processor_does(batch):
+    run = zoo.get("classification", "tiny_cnn_m", precision="bf16").compiled("logits")
+    assert run.precision == "bf16"
+    products = [node for node in run._run.graph_def.node if node.op in ("Conv2D", "MatMul")]
+    assert [node.attr["T"].type for node in products] == [tf.bfloat16.as_datatype_enum] * 3
+    wanted = zoo.get("classification", "tiny_cnn_m").compiled("logits")(batch)["logits"]
+    np.testing.assert_allclose(run(batch)["logits"], wanted, atol=0.05 * np.abs(wanted).max())
+
+
+@pytest.mark.assets
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this processor does not multiply in bf16")
+def test_a_real_encoder_in_bf16_keeps_its_tokeniser(assets):
+    texts = ["a red car", "the weather is fine today"]
+    wanted = zoo.get("embedding", "real_minilm").features(texts)
+    found = zoo.get("embedding", "real_minilm", precision="bf16").features(texts)
+    assert np.all(np.sum(wanted * found, axis=1) > 0.999)
+
+
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this processor does not multiply in bf16")
+def test_a_network_with_no_product_has_nothing_to_compute_in_bf16():
+    with pytest.raises(RuntimeLoadError, match=r"'tiny_text_m.*no product and no convolution"):
+        zoo.get("embedding", "tiny_text_m", precision="bf16").load()

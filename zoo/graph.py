@@ -5,7 +5,7 @@ Importing this module imports TensorFlow: import it where a graph is made, never
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.backbone import Backbone
@@ -36,6 +36,17 @@ class Graph:
     def graph_def(self) -> Any:
         """The graph as a `GraphDef`."""
         return self.function.graph.as_graph_def()
+
+    def at(self, precision: str) -> Graph:
+        """The same pass with its products in "bf16" or "fp16"; see `zoo.mixed_precision`. Its outputs stay float32."""
+        from zoo.mixed_precision import at_precision
+
+        inputs, outputs = (
+            [tensor.op.name for tensor in side] for side in (self.function.inputs, self.function.outputs)
+        )
+        graph_def = at_precision(self.graph_def, inputs, outputs, precision, backbone=self.backbone.spec.name)
+        whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
+        return replace(self, function=whole.prune([f"{name}:0" for name in inputs], [f"{name}:0" for name in outputs]))
 
     @property
     def input(self) -> str:

@@ -14,7 +14,7 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
         zoo.RuntimeSpec(
             name="openxla",
             help="StableHLO lowered by TensorFlow once, run by JAX",
-            precisions=("fp32",),
+            precisions=("fp32", "tf32", "bf16", "fp16"),
             requires=("jax",),
             install="pip install 'tf-model-zoo[openxla]'",
             loader="zoo_openxla.runtime:OpenXlaRuntime",

@@ -4,9 +4,12 @@ JAX promises the class and not its fields, so its version is pinned (extra `open
 What `write` leaves in a folder needs nothing but JAX and NumPy to run:
 
 >>> import jax, numpy as np
->>> run = jax.jit(jax.export.deserialize(open("network.jax", "rb").read()).call)
->>> with np.load("weights.npz") as weights:
-...     logits = run(batch, *(weights[f"{n}"] for n in range(len(weights.files))))
+>>> network = jax.export.deserialize(bytearray(open("network.jax", "rb").read()))
+>>> with np.load("weights.npz") as stored:
+...     weights = [stored[str(n)].astype(a.dtype) for n, a in enumerate(network.in_avals[1:])]
+>>> logits = jax.jit(network.call)(batch, *weights)
+
+Weights in bf16, which NumPy's files do not know, are stored as the same numbers in float32.
 """
 
 from __future__ import annotations
@@ -35,15 +38,19 @@ def write(
     inputs = [_aval(*batch), *(_aval(array.shape, str(array.dtype)) for array in weights)]
     exported = _exported(module, inputs, [_aval(*form) for form in outputs], platforms)
     (folder / NETWORK).write_bytes(exported.serialize())
-    np.savez(folder / WEIGHTS, **{str(number): array for number, array in enumerate(weights)})
+    np.savez(folder / WEIGHTS, **{str(number): _storable(array) for number, array in enumerate(weights)})
 
 
 def read(folder: Path, device: Any) -> tuple[Any, list[Any]]:
     """The compiled function of (batch, *weights), and the weights on `device`."""
-    run = jax.jit(jax.export.deserialize(bytearray((folder / NETWORK).read_bytes())).call)
+    network = jax.export.deserialize(bytearray((folder / NETWORK).read_bytes()))
     with np.load(folder / WEIGHTS) as stored:
-        weights = [jax.device_put(stored[str(number)], device) for number in range(len(stored.files))]
-    return run, weights
+        arrays = [stored[str(number)].astype(aval.dtype) for number, aval in enumerate(network.in_avals[1:])]
+    return jax.jit(network.call), [jax.device_put(array, device) for array in arrays]
+
+
+def _storable(array: np.ndarray) -> np.ndarray:
+    return array if array.dtype.kind in "fiub" else array.astype(np.float32)
 
 
 def _aval(shape: Sequence[int], dtype: str) -> Any:

@@ -19,10 +19,9 @@ from zoo_openxla.exported import read
 from zoo_openxla.lowering import lower
 
 FACTS = "facts.json"
-FORM = "openxla-1"  # raise the number when what is written changes
+FORM = "openxla-2"  # raise the number when what is written changes
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "cuda": "cuda"}
-# JAX's XLA multiplies float32 matrices in TF32 on a GPU, and says so nowhere.
-PRECISIONS = {"cpu": "fp32", "gpu": "tf32"}
+PRECISIONS = {"cpu": ["fp32"], "gpu": ["fp32", "tf32", "bf16", "fp16"]}  # XLA widens bf16 and fp16 on a CPU
 UNDER_WAY = 2  # batches: JAX returns before the device has finished
 
 
@@ -46,9 +45,9 @@ class OpenXlaRuntime(Runtime):
                 f"runtime 'openxla' sees no device {device!r}; it sees {', '.join(map(repr, at_hand))}"
             )
         kind = wanted.partition(":")[0]
-        if precision != PRECISIONS[kind]:
+        if precision not in PRECISIONS[kind]:
             raise RuntimeLoadError(
-                f"runtime 'openxla' has no precision {precision!r} on {wanted!r}; it has [{PRECISIONS[kind]!r}]"
+                f"runtime 'openxla' has no precision {precision!r} on {wanted!r}; it has {PRECISIONS[kind]}"
             )
         if not isinstance(backbone.spec.input, ImageInput):
             raise RuntimeLoadError(
@@ -104,7 +103,7 @@ class Lowered(Compiled):
         fitting = [size for size in self._functions if size[1:] == shape[1:] and size[0] >= shape[0]]
         if fitting:
             return self._functions[min(fitting)]
-        found = Function(self._backbone, shape, self._dtype, self._chosen)
+        found = Function(self._backbone, shape, self._dtype, self._chosen, self.precision)
         self._parameters = found.parameters
         self._functions[shape] = found
         return found
@@ -113,7 +112,7 @@ class Lowered(Compiled):
 class Function:
     """A network lowered for one shape of batch, its weights on the device."""
 
-    def __init__(self, backbone: Backbone, shape: tuple[int, ...], dtype: str, device: Any) -> None:
+    def __init__(self, backbone: Backbone, shape: tuple[int, ...], dtype: str, device: Any, precision: str) -> None:
         platform = PLATFORMS[device.platform]
         name = backbone.spec.name
 
@@ -123,11 +122,11 @@ class Function:
                     f"backbone {name!r} can't be run by runtime 'openxla': what stays in TensorFlow before it gives "
                     f"tensors of no fixed shape; use runtime='tf'"
                 )
-            refused = lower(middle, (shape, dtype), folder, backbone=name, platform=platform)
+            refused = lower(middle, (shape, dtype), folder, backbone=name, platform=platform, precision=precision)
             (folder / FACTS).write_text(json.dumps({"parameters": backbone.parameters()}), encoding="utf-8")
             return refused
 
-        form = f"{FORM}-{platform}-{'x'.join(map(str, shape))}"
+        form = f"{FORM}-{platform}-{precision}-{'x'.join(map(str, shape))}"
         self.parts, folder = converted_parts(backbone, form, make, tensorflow_only)
         try:
             self._run, self._weights = read(folder, device)

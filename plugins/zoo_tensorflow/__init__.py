@@ -14,7 +14,7 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
         zoo.RuntimeSpec(
             name="tf",
             help="TensorFlow, frozen graph",
-            precisions=("fp32", "tf32"),
+            precisions=("fp32", "tf32", "bf16", "fp16"),
             requires=("tensorflow",),
             install="pip install tensorflow",
             loader="zoo_tensorflow.runtime:TensorFlowRuntime",
@@ -24,7 +24,7 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
         zoo.RuntimeSpec(
             name="tf-xla",
             help="TensorFlow, the frozen graph compiled by XLA for each batch size; pictures only, meant for GPUs",
-            precisions=("fp32", "tf32"),
+            precisions=("fp32", "tf32", "bf16", "fp16"),
             requires=("tensorflow",),
             install="pip install tensorflow",
             loader="zoo_tensorflow.runtime:XlaRuntime",

@@ -11,6 +11,7 @@ from zoo import Backbone, Compiled, Runtime, RuntimeSpec
 from zoo.errors import BackboneError, RuntimeLoadError
 from zoo.framework import tf
 from zoo.graph import freeze
+from zoo.mixed_precision import DTYPES, cpu_has_bf16
 
 
 class TensorFlowRuntime(Runtime):
@@ -32,19 +33,21 @@ class TensorFlowRuntime(Runtime):
     def compile(self, backbone: Backbone, *, device: str | None = None, precision: str = "fp32") -> Compiled:
         """`backbone` as a frozen graph on `device`."""
         device = self._device(device)
-        if precision not in self.spec.precisions or (precision == "tf32" and device == "cpu"):
-            has = [name for name in self.spec.precisions if name != "tf32" or device != "cpu"]
+        has = self.spec.precisions if device != "cpu" else self._cpu_precisions()
+        if precision not in has:
             raise RuntimeLoadError(
-                f"runtime {self.spec.name!r} has no precision {precision!r} on {device!r}; it has {has}"
+                f"runtime {self.spec.name!r} has no precision {precision!r} on {device!r}; it has {list(has)}"
             )
-        # TensorFlow multiplies float32 matrices in TF32 on a GPU unless told not to: fp32 shall mean fp32.
-        tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
         with tf.device(device):
             backbone.load()
             return self._compiled(backbone, device, precision)
 
     def _compiled(self, backbone: Backbone, device: str, precision: str) -> Compiled:
         return Frozen(backbone, device, precision)
+
+    def _cpu_precisions(self) -> Sequence[str]:
+        """What a CPU really computes in: its fp16 would be float32 with a detour."""
+        return ("fp32", "bf16") if cpu_has_bf16() else ("fp32",)
 
     def _device(self, device: str | None) -> str:
         at_hand = self.devices()
@@ -67,6 +70,9 @@ class XlaRuntime(TensorFlowRuntime):
             )
         return XlaCompiled(backbone, device, precision)
 
+    def _cpu_precisions(self) -> Sequence[str]:
+        return ("fp32",)  # XLA widens bf16 on a CPU
+
 
 class Frozen(Compiled):
     """A frozen graph."""
@@ -76,10 +82,14 @@ class Frozen(Compiled):
         self.precision = precision
         self._backbone = backbone
         self._is_text = backbone.spec.input.kind == "text"
-        self._run: Callable[[Any], dict[str, Any]] = freeze(backbone)
+        graph = freeze(backbone)
+        self._run: Callable[[Any], dict[str, Any]] = graph.at(precision) if precision in DTYPES else graph
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """See `zoo.Compiled`."""
+        # On a GPU TensorFlow multiplies float32 in TF32 unless told not to, and asks its switch, one for the process,
+        # whenever it runs: fp32 shall mean fp32, whatever ran before.
+        tf.config.experimental.enable_tensor_float_32_execution(self.precision == "tf32")
         with tf.device(self.device):
             tensor = tf.constant(batch, tf.string) if self._is_text else tf.convert_to_tensor(batch)
             try:

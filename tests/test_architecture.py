@@ -23,6 +23,7 @@ LAYERS = [
         "download",
         "kaggle",
         "pictures",
+        "programs",
         "safety",
     },
     {"plugins", "weights", "sources", "inputs", "formats"},

@@ -7,6 +7,7 @@ import gzip
 import io
 import shutil
 import tarfile
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,8 +111,9 @@ def _refuse(member: tarfile.TarInfo) -> None:
         raise ArchiveError(f"{name!r} is an absolute path; it would be written outside its folder")
     if ".." in PurePosixPath(name).parts + PureWindowsPath(name).parts:
         raise ArchiveError(f"{name!r} climbs out of its folder with '..'")
-    if "\0" in name:
-        raise ArchiveError(f"{name!r} has a zero byte in its name")
+    # Letters that look like others, or turn into them on some file systems: a dot, a slash, another file's name.
+    if unicodedata.normalize("NFKC", name) != name or any(unicodedata.category(one).startswith("C") for one in name):
+        raise ArchiveError(f"{name!a} has characters in its name that are not what they seem")
 
 
 def _write(member: tarfile.TarInfo, tar: tarfile.TarFile, folder: Path) -> None:

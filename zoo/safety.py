@@ -1,176 +1,132 @@
-"""Safe by default: a SavedModel is a program, and what it could do beside computing is refused before it is loaded.
+"""Safe by default: weights are programs, and what they could do beside computing is refused before they are loaded.
 
-Every op of its functions and graph is held against `zoo/safe_ops.txt`: the ops of TensorFlow and tensorflow-text
-that touch no file, network or Python (written by `python -m zoo.safety_ops`).
-The saver's own functions may read and write checkpoints; a table may be filled from a file that the model brings as
-its asset. Nothing is loaded, TensorFlow is not imported. `ZOO_TRUST_CODE=1` lets everything pass.
+Every op that loading or calling a SavedModel or a frozen graph may run is held against `zoo/safe_ops.txt` and
+`zoo/text_ops.txt`: the ops of TensorFlow and tensorflow-text that touch no file, network or Python (written by
+`python -m zoo.safety_ops`). The saver may read the checkpoint that it is told; a table may be filled from a file that
+the model brings as its asset. Nothing is loaded, TensorFlow is not imported.
+`ZOO_TRUST_CODE=1` lets everything pass, or names the files and folders that do, separated as in PATH.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
+from zoo.cache import cache_folder
 from zoo.errors import BackboneError, WeightsError
+from zoo.programs import Node, Program
 from zoo.protobuf import Fields, MalformedError, parsed
 
-_SAVER = {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"}
+RULES = "2"  # of this module: verdicts by other rules are not asked
+SWITCH = "ZOO_TRUST_CODE"
+HOW_TO_TRUST = f"trust_code=True, --trust-code, or {SWITCH}=1"
 _TABLES = {"InitializeTableFromTextFile": 1, "InitializeTableFromTextFileV2": 1}  # which input is the file's name
-_INITIALISERS = {b"saved_model_main_op", b"legacy_init_op"}
-_CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+_OP_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 
 
-def trusts_code() -> bool:
-    """Whether the user lets models run code of their makers: `ZOO_TRUST_CODE=1`."""
-    return os.environ.get("ZOO_TRUST_CODE", "").lower() not in ("", "0", "false", "no")
+def refuse_code(path: Path) -> None:
+    """Raise WeightsError that names all that the program at `path` would do beside computing.
 
-
-def refuse_code(folder: Path) -> None:
-    """Raise WeightsError that names every op of the SavedModel in `folder` which does more than compute."""
-    if trusts_code():
+    path: a SavedModel's folder or a frozen graph. One that passed is remembered by its SHA-256 in the cache, so that
+    it costs the next load nothing. Raises BackboneError for a file that is cut or damaged.
+    """
+    if trusts_code(path):
         return
-    file = folder / "saved_model.pb"
+    file = path if path.is_file() else path / "saved_model.pb"
+    content = file.read_bytes()
+    mark = _mark(content)
+    if mark.exists():
+        return
     try:
-        found = sorted({offence for graph in parsed(file.read_bytes()).many(2) for offence in _offences(_Graph(graph))})
-    except (MalformedError, IndexError) as error:
-        raise BackboneError(f"{str(file)!r} can't be loaded: it is cut or damaged ({error}); fetch it again") from error
+        found = sorted({offence for program in _read(file, content) for offence in _offences(program)})
+    except RecursionError as error:
+        raise BackboneError(f"{str(file)!r} can't be loaded: its functions call each other without end") from error
     if found:
         raise WeightsError(
             f"{str(file)!r} does more than compute: {', '.join(found)}; it could read or write your files, call Python "
-            "or reach the network. Use it only if you trust who made it: set ZOO_TRUST_CODE=1"
+            f"or reach the network. Use it only if you trust who made it: {HOW_TO_TRUST}"
         )
+    with suppress(OSError):  # where the cache can't be written, the next load looks again
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def trust(path: Path) -> None:
+    """Let the code at `path` pass from now on, in this process and in those that it starts."""
+    named = os.environ.get(SWITCH, "")
+    if not trusts_code(path):
+        os.environ[SWITCH] = os.pathsep.join(part for part in (named, str(path.absolute())) if part)
+
+
+def trusts_code(path: Path | None = None) -> bool:
+    """Whether the user lets models run the code of their makers: all models, or the one at `path`."""
+    named = os.environ.get(SWITCH, "")
+    if named.lower() in ("", "0", "false", "no"):
+        return False
+    parts = [part for part in named.split(os.pathsep) if part]
+    places = [part for part in parts if os.path.isabs(part)]
+    return len(places) < len(parts) or (path is not None and str(path.absolute()) in places)
+
+
+def ops_of(path: Path) -> set[str]:
+    """The ops that loading or calling the SavedModel at `path` may run; raises BackboneError for a damaged file."""
+    file = path / "saved_model.pb"
+    return {node.op for program in _read(file, file.read_bytes()) for _, node in program.running()}
+
+
+@cache
+def text_ops() -> frozenset[str]:
+    """The ops that tensorflow-text registers."""
+    return _listed("text_ops.txt")
 
 
 @cache
 def _safe() -> frozenset[str]:
-    return frozenset(files("zoo").joinpath("safe_ops.txt").read_text(encoding="utf-8").split())
+    return _listed("safe_ops.txt") | text_ops()
 
 
-class _Node:
-    """One node: what it computes, from what, and which functions it calls."""
-
-    def __init__(self, fields: Fields) -> None:
-        self.name, self.op = fields.text(1), fields.text(2)
-        self.inputs = [bytes(value).decode("utf-8", "replace") for value in fields.raw(3)]
-        self.calls = [self.op]  # a function may be called by its name, as if it were an op
-        for attribute in fields.many(5):
-            for value in attribute.many(2):
-                named = [*value.many(10), *(one for values in value.many(1) for one in values.many(9))]
-                self.calls += [one.text(1) for one in named]
+def _listed(file: str) -> frozenset[str]:
+    return frozenset(files("zoo").joinpath(file).read_text(encoding="utf-8").split())
 
 
-class _Graph:
-    """A MetaGraphDef: the graph, its functions, and who starts them."""
-
-    def __init__(self, meta: Fields) -> None:
-        graphs = meta.many(2)
-        self.nodes = {node.name: node for graph in graphs for node in map(_Node, graph.many(1))}
-        self.functions: dict[str, list[_Node]] = {}
-        self.arguments: dict[str, list[str]] = {}
-        for function in (one for graph in graphs for library in graph.many(2) for one in library.many(1)):
-            signature = function.one(1)
-            self.functions[signature.text(1)] = [_Node(node) for node in function.many(3)]
-            self.arguments[signature.text(1)] = [argument.text(1) for argument in signature.many(2)]
-        self.assets = [(asset.one(1).text(1), asset.text(2)) for asset in meta.many(6)]
-        objects = meta.one(7)
-        self.kinds = [bool(node.raw(5)) for node in objects.many(1)]  # whether the object is an asset
-        self.bound = {entry.text(1): entry.one(2).numbers(2) for entry in objects.many(2)}
-        signatures = [entry.one(2) for entry in meta.many(5)]
-        started = [info.one(2).text(1) for one in signatures for info in one.many(2)]
-        for entry in meta.many(4):
-            if bytes(entry.raw(1)[0]) in _INITIALISERS:
-                started += [bytes(name).decode() for names in entry.one(2).many(1) for name in names.raw(1)]
-        saver = meta.one(3)
-        self.saving = self.before([saver.text(2), saver.text(3)]) - self.before(started)
-        everyday = self.reached(node for name, node in self.nodes.items() if name not in self.saving)
-        everyday |= self.closure(self.bound)
-        self.savers = self.reached(self.nodes[name] for name in self.saving) - everyday
-
-    def before(self, names: Iterable[str]) -> set[str]:
-        """The nodes from which those tensors are computed, with the nodes of those tensors."""
-        waiting, found = [_node(name) for name in names], set[str]()
-        while waiting:
-            name = waiting.pop()
-            if name in self.nodes and name not in found:
-                found.add(name)
-                waiting += map(_node, self.nodes[name].inputs)
-        return found
-
-    def reached(self, nodes: Iterable[_Node]) -> set[str]:
-        """The functions that those nodes call, nested ones included."""
-        return self.closure(name for node in nodes for name in node.calls)
-
-    def closure(self, names: Iterable[str]) -> set[str]:
-        """Those functions and all that they call."""
-        waiting, found = list(names), set[str]()
-        while waiting:
-            name = waiting.pop()
-            if name in self.functions and name not in found:
-                found.add(name)
-                waiting += [call for node in self.functions[name] for call in node.calls]
-        return found
-
-    def from_asset(self, where: str | None, tensor: str, seen: frozenset[tuple[str | None, str]] = frozenset()) -> bool:
-        """Whether `tensor` of function `where` (None: the graph) can only be the path of one of the model's assets."""
-        name = _node(tensor)
-        if (where, name) in seen:
-            return False
-        seen |= {(where, name)}
-        nodes = self.nodes if where is None else {node.name: node for node in self.functions[where]}
-        if where is None and name in {_node(asset) for asset, _ in self.assets}:
-            return nodes[name].op in {"Const", "Placeholder"} if name in nodes else False
-        if where is None and name in nodes and nodes[name].op == "ReadVariableOp":
-            return self._variable_of_asset(_node(nodes[name].inputs[0]), seen)
-        if name in nodes:
-            return (
-                nodes[name].op == "Identity"
-                and bool(nodes[name].inputs)
-                and self.from_asset(where, nodes[name].inputs[0], seen)
-            )
-        if where is None or name not in self.arguments[where]:
-            return False
-        place = self.arguments[where].index(name)
-        answers = [self._bound_to_asset(where, place)] if where in self.bound else []
-        for caller, node in self._all_nodes():
-            if where in node.calls:
-                given = node.op in _CALLS and place < len(node.inputs)
-                answers.append(given and self.from_asset(caller, node.inputs[place], seen))
-        return bool(answers) and all(answers)
-
-    def _variable_of_asset(self, handle: str, seen: frozenset[tuple[str | None, str]]) -> bool:
-        """Whether a variable of the graph is only ever set there, and only to the path of an asset."""
-        users = [node for node in self.nodes.values() if handle in map(_node, node.inputs)]
-        values = [node.inputs[1] for node in users if node.op == "AssignVariableOp" and len(node.inputs) > 1]
-        known = all(node.op in {"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp"} for node in users)
-        return known and bool(values) and all(self.from_asset(None, value, seen) for value in values)
-
-    def _bound_to_asset(self, function: str, place: int) -> bool:
-        bound = self.bound[function]
-        index = place - (len(self.arguments[function]) - len(bound))
-        return index >= 0 and bound[index] < len(self.kinds) and self.kinds[bound[index]]
-
-    def _all_nodes(self) -> Iterator[tuple[str | None, _Node]]:
-        yield from ((None, node) for node in self.nodes.values())
-        yield from ((name, node) for name, nodes in self.functions.items() for node in nodes)
+def _mark(content: bytes) -> Path:
+    """The file that stands for "this content passed these rules"."""
+    rules = hashlib.sha256(f"{RULES} {sorted(_safe())}".encode()).hexdigest()[:8]
+    return cache_folder() / "safe" / f"{hashlib.sha256(content).hexdigest()}-{rules}"
 
 
-def _offences(graph: _Graph) -> Iterator[str]:
-    for _, name in graph.assets:
+def _read(file: Path, content: bytes) -> list[Program]:
+    try:
+        if file.name != "saved_model.pb":
+            return [Program(Fields(memoryview(b"")), [parsed(content)])]
+        return [Program(meta) for meta in parsed(content).many(2)]
+    except (MalformedError, IndexError) as error:
+        raise BackboneError(f"{str(file)!r} can't be loaded: it is cut or damaged ({error}); fetch it again") from error
+
+
+def _offences(program: Program) -> Iterator[str]:
+    for _, name in program.assets:
         if PurePosixPath(name).is_absolute() or ".." in name.replace("\\", "/").split("/"):
             yield f"asset {name!r} outside its folder"
-    for where, node in graph._all_nodes():
-        if node.op in _safe() or node.op in graph.functions:
-            continue
-        saving = node.name in graph.saving if where is None else where in graph.savers
-        if node.op in _SAVER and saving:
-            continue
-        if node.op in _TABLES and len(node.inputs) > 1 and graph.from_asset(where, node.inputs[_TABLES[node.op]]):
-            continue
-        yield f"op {node.op!r}"
+    for where, node in program.running():
+        if not _is_harmless(program, where, node):
+            yield f"op {node.op!r}"
 
 
-def _node(tensor: str) -> str:
-    return tensor.removeprefix("^").partition(":")[0]
+def _is_harmless(program: Program, where: str | None, node: Node) -> bool:
+    if node.op == "XlaCallModule":  # compiled code, which may call back into Python
+        return b"callback" not in b"".join(node.attribute("module").raw(2))
+    if node.op in _safe():
+        return True
+    if node.op in program.functions:  # under an op's name, it may be that op that runs
+        return not _OP_NAME.fullmatch(node.op)
+    if node.op == "RestoreV2":
+        return bool(node.inputs) and program.from_saver(where, node.inputs[0])
+    place = _TABLES.get(node.op)
+    return place is not None and len(node.inputs) > 1 and program.from_asset(where, node.inputs[place])

@@ -1,4 +1,4 @@
-"""Writes `zoo/safe_ops.txt` from the ops of TensorFlow and tensorflow-text: `python -m zoo.safety_ops`.
+"""Writes `zoo/safe_ops.txt` and `zoo/text_ops.txt`, the ops of tensorflow-text: `python -m zoo.safety_ops`.
 
 An op without state computes from its inputs only, unless its name tells otherwise; of those with state only the kinds
 listed here are let in: variables, random numbers, control flow, tables, lists, and what else lives in memory.
@@ -25,20 +25,20 @@ _STATEFUL_ALLOWED = re.compile(
     r"|TemporaryVariable|IsResourceHandleRefCounting|Print(?:V2)?|Timestamp"
 )
 # PrintV2 can write to any file (`output_stream` takes `file://`), GenerateVocabRemapping reads one, Abort ends the
-# process, Copy and CopyHost serve the debugger, which writes to addresses.
-_REFUSED_ANYWAY = {"PrintV2", "GenerateVocabRemapping", "Abort", "Copy", "CopyHost"}
+# process, Copy and CopyHost serve the debugger, which writes to addresses, ImmutableConst reads the file that it names.
+_REFUSED_ANYWAY = {"PrintV2", "GenerateVocabRemapping", "Abort", "Copy", "CopyHost", "ImmutableConst"}
 
 
 def main() -> None:
-    """Write the list beside this module."""
+    """Write both lists beside this module."""
     import tensorflow  # noqa: F401 - fills the registry
 
     own = _registered()
     safe = {name for name, stateful in own.items() if name not in _REFUSED_ANYWAY and _is_safe(name, stateful)}
     import tensorflow_text  # noqa: F401 - adds its ops, which take all they need as tensors and attributes
 
-    safe |= _registered().keys() - own.keys()
-    (Path(__file__).parent / "safe_ops.txt").write_text("\n".join(sorted(safe)) + "\n", encoding="utf-8")
+    for file, ops in (("safe_ops.txt", safe), ("text_ops.txt", _registered().keys() - own.keys())):
+        (Path(__file__).parent / file).write_text("\n".join(sorted(ops)) + "\n", encoding="utf-8")
 
 
 def _registered() -> dict[str, bool]:

@@ -100,6 +100,25 @@ def test_a_stream_keeps_the_order_of_ragged_batches(task, name, dataset, n):
             np.testing.assert_allclose(outputs[name_], expected, atol=1e-4)
 
 
+def test_a_batch_cut_in_pieces_is_answered_as_a_whole(monkeypatch):
+    monkeypatch.setattr("zoo_openvino.compiled.PIECE", 0)  # a single picture is worth a request
+    run, model = opened("classification", "tiny_cnn_s")
+    given = [
+        *batches(model, inputs_of(model, "tiny_digits", 12), 6),
+        *batches(model, inputs_of(model, "tiny_digits", 5), 5),
+    ]
+    streamed = list(run.stream(given))
+    assert run._streams.pieces(given[0].shape) == 6
+    for batch, outputs in zip(given, streamed, strict=True):
+        np.testing.assert_allclose(outputs["logits"], run(batch)["logits"], atol=1e-4)
+
+
+def test_a_network_too_small_for_a_request_each_is_not_cut():
+    run, model = opened("classification", "tiny_cnn_s")
+    list(run.stream(batches(model, inputs_of(model, "tiny_digits", 12), 4)))
+    assert run._streams.pieces((4, 32, 32, 1)) == 1
+
+
 def test_a_stream_takes_no_more_than_a_few_batches_ahead():
     run, _ = opened("classification", "tiny_cnn_s")
     taken = []

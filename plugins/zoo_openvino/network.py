@@ -52,6 +52,15 @@ class Network:
             axes.rank.is_static and axes.compatible(ov.PartialShape(shape)) and not any(a.is_dynamic for a in axes[1:])
         )
 
+    @property
+    def by_row(self) -> bool:
+        """Whether every output has a row for each row of the batch, so that batches may be cut."""
+        batch = self.model.inputs[0].partial_shape
+        if batch.rank.is_dynamic or batch[0].is_static:
+            return False
+        shapes = [port.partial_shape for port in self.model.outputs]
+        return all(shape.rank.is_static and len(shape) and shape[0].is_dynamic for shape in shapes)
+
     def before(self, batch: Any) -> dict[str, Any]:
         """The tensors that are known before the model runs, by name."""
         return self.parts.before(batch) if self.parts else {"batch": batch}

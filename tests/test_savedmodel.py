@@ -181,12 +181,6 @@ def test_a_git_lfs_pointer_is_told(module):
         compiled(module)
 
 
-def test_a_tf1_module_is_told(module):
-    (module / "tfhub_module.pb").write_bytes(b"\x08\x03")
-    with pytest.raises(BackboneError, match="TF1 Hub module"):
-        compiled(module)
-
-
 def test_a_file_in_place_of_a_folder_is_told(tmp_path):
     (tmp_path / "model.bin").write_bytes(b"")
     with pytest.raises(BackboneError, match="is no SavedModel folder"):

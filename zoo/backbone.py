@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from zoo.errors import MissingPackageError, PluginError, RuntimeLoadError
-from zoo.formats import format_of
+from zoo.formats import format_of, unpacked
 from zoo.specs import BackboneSpec, OutputSpec
 
 
@@ -81,6 +81,7 @@ def load_backbone(spec: BackboneSpec, output: str, files: Mapping[str, Path]) ->
     loader = spec.loader
     make = import_loader(loader, wanted_by)
     if reads := getattr(make, "reads", ()):
+        files = {role: unpacked(path, wanted_by) for role, path in files.items()}
         form = format_of(files["weights"], wanted_by)
         if form is not None and form.name not in reads:
             loader = form.loader

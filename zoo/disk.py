@@ -62,8 +62,6 @@ def check_saved_model(folder: Path, backbone: str) -> None:
     if not (folder / "saved_model.pb").is_file():
         inside = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
         raise BackboneError(f"{start} has no file 'saved_model.pb'; it holds {inside}")
-    if (folder / "tfhub_module.pb").is_file():
-        raise BackboneError(f"{start} is a TF1 Hub module, which TensorFlow 2 can't call; use its TF2 version")
     for name, file in files_of(folder).items():
         if _is_pointer(file):
             raise BackboneError(f"{start}: {name!r} is a git-LFS pointer, not the file; run 'git lfs pull'")

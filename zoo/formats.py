@@ -1,10 +1,13 @@
-"""Formats: which form the weights at a path are in, told by names and first bytes; nothing is read further."""
+"""Formats: which form the weights at a path are in, told by names and first bytes; archives are unpacked once."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.errors import BackboneError
+from zoo.archives import is_archive, unpack
+from zoo.cache import Entry
+from zoo.disk import sha256
+from zoo.errors import ArchiveError, BackboneError
 from zoo.plugins import installed
 from zoo.specs import FormatSpec
 
@@ -26,6 +29,28 @@ def format_of(path: Path, wanted_by: str) -> FormatSpec | None:
     if form.starts and not _starts(path, form):
         raise BackboneError(f"{wanted_by}: {str(path)!r} is named as {form.help}, but {_found(path, forms)}")
     return form
+
+
+def unpacked(path: Path, wanted_by: str) -> Path:
+    """What a tar archive at `path` holds, unpacked once into the cache; anything else comes back as it is.
+
+    Raises ArchiveError that names `wanted_by` for an archive that is damaged or hostile.
+    """
+    if not path.is_file() or not is_archive(path):
+        return path
+    entry = Entry(f"unpacked-{sha256(path)}")
+    try:
+        with entry.locked():
+            folder = entry.path() or entry.write(str(path), lambda draft: _unpack(path, draft))
+    except ArchiveError as error:
+        raise ArchiveError(f"{wanted_by}: {str(path)!r} can't be unpacked: {error}") from error
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _unpack(archive: Path, folder: Path) -> Path:
+    unpack(archive, folder)
+    return folder
 
 
 def _holds(folder: Path, pattern: str) -> bool:

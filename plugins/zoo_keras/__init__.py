@@ -10,14 +10,15 @@ import zoo
 
 @zoo.hookimpl
 def register_backbones(register: Callable[[zoo.BackboneSpec], None]) -> None:
-    """Every row of the catalogue."""
-    for spec in zoo.read_catalog(Path(__file__).with_name("catalog.toml")):
-        register(spec)
+    """Every row of the catalogues: what Keras publishes, and slim's checkpoint of a Keras Application."""
+    for name in ("catalog.toml", "slim.toml"):
+        for spec in zoo.read_catalog(Path(__file__).with_name(name)):
+            register(spec)
 
 
 @zoo.hookimpl
 def register_formats(register: Callable[[zoo.FormatSpec], None]) -> None:
-    """Keras' files of today and of Keras 2."""
+    """Keras' files of today and of Keras 2, and TensorFlow 1's checkpoints."""
     loader = "zoo_keras.files:KerasFileBackbone"
     register(
         zoo.FormatSpec(
@@ -31,5 +32,14 @@ def register_formats(register: Callable[[zoo.FormatSpec], None]) -> None:
             endings=(".h5", ".hdf5"),
             starts=b"\x89HDF\r\n\x1a\n".hex(),
             loader=loader,
+        )
+    )
+    register(
+        zoo.FormatSpec(
+            name="tf1_checkpoint",
+            help="a checkpoint of TensorFlow 1 (.ckpt)",
+            holds=("*.ckpt", "*.ckpt*.index"),
+            endings=(".ckpt", ".ckpt.index"),
+            loader="zoo_keras.slim:SlimBackbone",
         )
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from zoo.errors import WeightsError
-from zoo.safety import trusts_code
+from zoo.safety import HOW_TO_TRUST, trusts_code
 
 # Layers that run code of the file's maker, or load another program from a path.
 CODE = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
@@ -16,15 +17,15 @@ FUNCTIONS = {"activations", "constraints", "initializers", "losses", "metrics", 
 CLASSES = FUNCTIONS | {"", "dtype_policies", "engine", "layers", "models", "optimizers", "quantizers"}
 
 
-def refuse_code(config: Any, whose: str) -> None:
-    """Raise WeightsError that names each layer of `config` which does more than compute; `whose` starts the message."""
-    if trusts_code():
+def refuse_code(config: Any, file: Path, backbone: str) -> None:
+    """Raise WeightsError that names each layer of `config`, read from `file`, which does more than compute."""
+    if trusts_code(file):
         return
     found = sorted(set(_offences(config)))
     if found:
         raise WeightsError(
-            f"{whose} holds code beside its weights: {', '.join(found)}. It runs with your rights; use it only if you "
-            "trust who made it: set ZOO_TRUST_CODE=1"
+            f"backbone {backbone!r}: {str(file)!r} holds code beside its weights: {', '.join(found)}. It runs with "
+            f"your rights; use it only if you trust who made it: {HOW_TO_TRUST}"
         )
 
 

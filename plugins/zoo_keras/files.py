@@ -40,7 +40,7 @@ class KerasFileBackbone(Backbone):
         if config is None:
             model = self._application()
         else:
-            refuse_code(config, f"backbone {self.spec.name!r}: {str(file)!r}")
+            refuse_code(config, file, self.spec.name)
             model = self._read(file, config)
         self._model = self._bound(model)
 
@@ -99,7 +99,7 @@ class KerasFileBackbone(Backbone):
                 elif not file.name.endswith((".keras", ".h5", ".hdf5")):  # Keras tells the form by the name alone
                     ending = ".keras" if zipfile.is_zipfile(file) else ".h5"
                     file = Path(shutil.copyfile(file, Path(folder) / f"model{ending}"))
-                return keras.models.load_model(str(file), compile=False, safe_mode=not trusts_code())
+                return keras.models.load_model(str(file), compile=False, safe_mode=not trusts_code(file))
         except ZooError:
             raise
         except Exception as error:
@@ -118,7 +118,7 @@ class KerasFileBackbone(Backbone):
         names = [layer.name for layer in model.layers]
         if key not in names:
             raise self._error(f"has no layer {key!r}; its last are {', '.join(map(repr, names[-5:]))}")
-        return keras.Model(model.inputs, model.get_layer(key).output)
+        return keras.Model(model.input, model.get_layer(key).output)
 
     def _entry(self, result: Mapping[str, Any]) -> Any:
         for key in (self.facts.key, self.output):

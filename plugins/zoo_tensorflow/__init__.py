@@ -1,4 +1,4 @@
-"""TensorFlow: any TF2 SavedModel as a backbone, and the `tf` runtime."""
+"""TensorFlow: any SavedModel and frozen graph as a backbone, and the `tf` runtimes."""
 
 from __future__ import annotations
 
@@ -34,12 +34,20 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
 
 @zoo.hookimpl
 def register_formats(register: Callable[[zoo.FormatSpec], None]) -> None:
-    """SavedModels."""
+    """SavedModels of TensorFlow 2 and 1, and frozen graphs."""
     register(
         zoo.FormatSpec(
             name="saved_model",
             help="a SavedModel",
             holds=("saved_model.pb",),
             loader="zoo_tensorflow.savedmodel:SavedModelBackbone",
+        )
+    )
+    register(
+        zoo.FormatSpec(
+            name="frozen_graph",
+            help="a frozen graph (.pb)",
+            endings=(".pb",),
+            loader="zoo_tensorflow.frozen:FrozenGraphBackbone",
         )
     )

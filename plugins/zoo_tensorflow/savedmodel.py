@@ -1,32 +1,30 @@
-"""Any TF2 SavedModel as a backbone: what it is called with, and which of its outputs is which."""
+"""Any SavedModel as a backbone: what it is called with, and which of its outputs is which."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zoo import Backbone
 from zoo.disk import check_saved_model
 from zoo.errors import BackboneError, MissingPackageError
+from zoo_tensorflow.detections import detections
+from zoo_tensorflow.version1 import chosen_tags, is_version1, reference_values, with_constants
 
-# The keys of the TensorFlow 2 Detection API, and the order of detectors that return a tuple (EfficientDet-Lite).
-DETECTION_KEYS = {
-    "boxes": "detection_boxes",
-    "scores": "detection_scores",
-    "classes": "detection_classes",
-    "count": "num_detections",
-}
 # What a module must be given beside its input, tried in this order; one without `training` refuses the first.
 CALL_FORMS: tuple[dict[str, bool], ...] = ({"training": False}, {})
+USUAL_SIGNATURES = ("serving_default", "default")  # of TensorFlow 2's modules, of TensorFlow 1's Hub
 INSTALL = {"tensorflow_text": "pip install 'tf-model-zoo[text]'"}
 
 
 class SavedModelBackbone(Backbone):
     """A SavedModel in one of TF Hub's common forms: a callable object, or one with signatures.
 
-    Text modules may come with a preprocessor module, whose result they then take.
+    Text modules may come with a preprocessor module, whose result they then take. Of TensorFlow 1's, which hold a graph
+    for each set of tags, the one for inference is taken, or that of `spec.options["tags"]`.
     """
 
     reads = ("saved_model",)
@@ -39,8 +37,11 @@ class SavedModelBackbone(Backbone):
             return
         for module in self.spec.imports:
             _import_needed(module, self.spec.name)
-        self.module = _read(self.files["weights"], self.spec.name)
-        run = _callable(self.module, self.facts.signature, self.spec.name, self.files["weights"])
+        self.module = _read(self.files["weights"], self.spec.name, self.spec.options.get("tags"))
+        self._constants = reference_values(self.module)
+        run = _callable(
+            self.module, self.facts.signature, self.spec.name, self.files["weights"], constants=self._constants
+        )
         if "preprocessor" in self.files:
             self.preprocessor = _read(self.files["preprocessor"], self.spec.name)
             before = _callable(self.preprocessor, None, self.spec.name, self.files["preprocessor"])
@@ -52,25 +53,24 @@ class SavedModelBackbone(Backbone):
         """See `zoo.Backbone.forward`."""
         self.load()
         assert self._run is not None
+        if training and is_version1(self.module):
+            raise BackboneError(
+                f"backbone {self.spec.name!r}: {str(self.files['weights'])!r} is a module of TensorFlow 1, whose graph "
+                "for inference can't be trained; train a head on its features, or take its TensorFlow 2 version"
+            )
         result = self._run(batch, training)
         if self.output == "boxes":
-            return self._detections(result)
+            found = detections(result)
+            if isinstance(found, str):
+                raise self._unexpected(found)
+            return found
         return {self.output: self._vector(self._one(result))}
 
     def parameters(self) -> int:
         """The sizes of the module's variables, added up."""
         self.load()
-        return sum(int(variable.shape.num_elements() or 0) for variable in variables(self.module))
-
-    def _detections(self, result: Any) -> dict[str, Any]:
-        if isinstance(result, Mapping):
-            missing = [key for key in DETECTION_KEYS.values() if key not in result]
-            if missing:
-                raise self._unexpected(f"a dict without {', '.join(map(repr, missing))}; it has {sorted(result)}")
-            return {name: result[key] for name, key in DETECTION_KEYS.items()}
-        if isinstance(result, tuple | list) and len(result) == len(DETECTION_KEYS):
-            return dict(zip(DETECTION_KEYS, result, strict=True))
-        raise self._unexpected(f"a {type(result).__name__}, neither a dict of detections nor a tuple of four")
+        held = [*variables(self.module), *self._constants.values()]
+        return sum(int(variable.shape.num_elements() or 0) for variable in held)
 
     def _one(self, result: Any) -> Any:
         """The tensor of the bound output: named by the spec, or called `default`, or the only one there is."""
@@ -120,12 +120,13 @@ def _import_needed(module: str, backbone: str) -> None:
         raise MissingPackageError(f"backbone {backbone!r} needs the package {module!r} ({how})") from error
 
 
-def _read(folder: Path, backbone: str) -> Any:
+def _read(folder: Path, backbone: str, tags: list[str] | None = None) -> Any:
     from zoo.framework import tf
 
     check_saved_model(folder, backbone)
+    tags = chosen_tags(folder, tags, backbone)
     try:
-        return tf.saved_model.load(str(folder))
+        return tf.saved_model.load(str(folder), tags=tags)
     except Exception as error:
         raise BackboneError(f"backbone {backbone!r}: the SavedModel in {str(folder)!r} {_reason(error)}") from error
 
@@ -141,12 +142,18 @@ def _reason(error: Exception) -> str:
     return f"can't be loaded ({type(error).__name__}): {text[:300]}"
 
 
-def _callable(module: Any, signature: str | None, backbone: str, folder: Path) -> Callable[..., Any]:
-    """`run(batch, training)` for a loaded module: itself if it can be called, else its signature."""
+def _callable(
+    module: Any, signature: str | None, backbone: str, folder: Path, constants: Mapping[str, Any] = MappingProxyType({})
+) -> Callable[..., Any]:
+    """`run(batch, training)` for a loaded module: itself if it can be called, else its signature.
+
+    constants: values of references in a module of TensorFlow 1.
+    """
     signatures = dict(getattr(module, "signatures", {}))
     if signature is None and callable(module):
         return _call_form(module, backbone, folder)
-    name = signature or ("serving_default" if "serving_default" in signatures else next(iter(signatures), None))
+    usual = next((name for name in USUAL_SIGNATURES if name in signatures), next(iter(signatures), None))
+    name = signature or usual
     if name is None:
         raise BackboneError(
             f"backbone {backbone!r}: the SavedModel in {str(folder)!r} can't be called and has no signatures; "
@@ -157,14 +164,15 @@ def _callable(module: Any, signature: str | None, backbone: str, folder: Path) -
             f"backbone {backbone!r}: the SavedModel in {str(folder)!r} has no signature {name!r}; "
             f"it has {', '.join(map(repr, signatures)) or 'none'}"
         )
-    function = signatures[name]
-    inputs = list(function.structured_input_signature[1])
+    signed = signatures[name]
+    inputs = list(signed.structured_input_signature[1])
+    function = with_constants(signed, constants)
 
     def run(batch: Any, training: bool) -> Any:
         try:
             return function(**(batch if isinstance(batch, Mapping) else {inputs[0]: batch}))
         except (TypeError, ValueError) as error:
-            raise _refused(backbone, folder, batch, function, error) from error
+            raise _refused(backbone, folder, batch, signed, error) from error
 
     return run
 

@@ -84,7 +84,7 @@ class OpenVinoCompiled(Compiled):
     def _compile_streams(self, first: Any) -> _Streams:
         """The network in several streams for batches like `first`: where that is known, its shape is fixed.
 
-        A processor works faster on a few pictures, which its caches hold, than on a batch: on one with 2 MiB for each
+        A processor works faster on a few pictures, which its caches hold, than on a batch: on one with 1 MiB for each
         core MobileNetV2 takes 15 % less of its time in bf16, 27 % less in float32 (docs.openvino.ai, "High-level
         Performance Hints": a CPU's throughput comes from streams, not from batches). So a batch is cut into equal
         pieces where each is still worth its request.

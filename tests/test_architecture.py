@@ -27,7 +27,7 @@ LAYERS = [
         "safety",
     },
     {"plugins", "weights", "sources", "inputs", "formats"},
-    {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved"},
+    {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved", "ranges"},
     {"model", "search", "conversion", "graph", "mixed_precision", "parts", "split"},
     {"compose", "transfer", "tuning"},
     {"__init__"},

@@ -12,6 +12,7 @@ from zoo.errors import MissingPackageError, OptionError
 from zoo.pairs import find_pair, require_pair
 from zoo.plugins import AUTO, installed
 from zoo.progress import busy
+from zoo.ranges import with_range
 from zoo.runtime import Runtime, missing_modules
 from zoo.saved import SAVED_FACTS, read_saved, saved_facts
 from zoo.specs import BackboneSpec, RuntimeSpec
@@ -27,6 +28,8 @@ def get(
     device: str | None = None,
     batch_size: int = 32,
     weights: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
+    input_range: tuple[float, float] | None = None,
+    trust_code: bool = False,
 ) -> Any:
     """The model of a pair; its weights are fetched on first use.
 
@@ -36,6 +39,8 @@ def get(
     precision: "auto" lets that choice lower the precision, or, beside a runtime's name, takes the fastest of its own.
     batch_size: the one for which "auto" chooses; any other runs too.
     weights: your own files in place of the published ones: a path, or one for each output by name.
+    input_range: what black and white become, such as (0, 1), where the publisher does not say or is wrong.
+    trust_code: let the model's files do more than compute; only for a maker whom you trust.
     Returns a `zoo.Model`, or the task's own subclass. Raises UnknownNameError, PairError, MissingPackageError.
 
     >>> zoo.get("detection", "ssd_mobilenet_v2").predict("street.jpg", conf=0.25).save("boxes.png")
@@ -43,12 +48,14 @@ def get(
     plugins = installed()
     task_spec = plugins.tasks.get(task)
     spec = backbone if isinstance(backbone, BackboneSpec) else plugins.backbones.get(backbone)
-    pair = require_pair(task_spec, spec)
+    pair = require_pair(task_spec, spec if input_range is None else with_range(spec, input_range))
     if weights is not None and not isinstance(weights, Mapping):
         weights = {pair.output: weights}
     made: Task = import_loader(task_spec.loader, f"task {task!r}")(task_spec)
     run = _chosen(made, runtime, batch_size) if AUTO.name in (runtime, precision) else get_runtime(runtime)
-    return made.model_class()(pair, made, run, device=device, precision=precision, weights=weights)
+    return made.model_class()(
+        pair, made, run, device=device, precision=precision, weights=weights, trust_code=trust_code
+    )
 
 
 def _chosen(task: Task, runtime: str, batch_size: int) -> Runtime:

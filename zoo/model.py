@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,16 +22,18 @@ from zoo.labels import LabelSpace, label_space, named_space
 from zoo.pairs import Pair
 from zoo.plugins import installed
 from zoo.progress import busy, track
+from zoo.ranges import settled
 from zoo.runtime import Array, Compiled, Runtime
+from zoo.safety import trust
 from zoo.saved import write_saved
-from zoo.specs import BackboneSpec, OutputSpec, TextInput, WeightsSpec
+from zoo.specs import BackboneSpec, OutputSpec, WeightsSpec
 from zoo.task import Failed, Prediction, Task
 
 
 class Model:
     """A pair of task and backbone on a runtime. Facts now, weights on first use, or with `load()`.
 
-    device, precision: as asked for; weights: the user's own files by output.
+    device, precision: as asked for; weights: the user's own files by output; trust_code: whether these may run code.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Model:
         device: str | None = None,
         precision: str = "fp32",
         weights: Mapping[str, str | os.PathLike[str]] | None = None,
+        trust_code: bool = False,
     ) -> None:
         self.pair = pair
         self.task = task
@@ -49,6 +53,7 @@ class Model:
         self.device = device
         self.precision = precision
         self.weights = dict(weights or {})
+        self.trust_code = trust_code
         self._compiled: dict[str, Compiled] = {}
 
     @property
@@ -88,9 +93,10 @@ class Model:
         """Local paths of an output's files by role, fetched where needed."""
         wanted_by = f"backbone {self.spec.name!r}, output {output!r}"
         files = {"weights": weights_store.fetch(self._source(output), wanted_by=wanted_by)}
-        if isinstance(self.spec.input, TextInput) and self.spec.input.preprocessor:
-            wanted_by = f"the preprocessor of backbone {self.spec.name!r}"
-            files["preprocessor"] = weights_store.fetch(self.spec.input.preprocessor, wanted_by=wanted_by)
+        if before := getattr(self.spec.input, "preprocessor", None):
+            files["preprocessor"] = weights_store.fetch(before, wanted_by=f"the preprocessor of {wanted_by}")
+        for path in files.values() if self.trust_code else ():
+            trust(path)
         return files
 
     def compiled(self, output: str) -> Compiled:
@@ -103,6 +109,7 @@ class Model:
             require_runtime(backbone, self.runtime.spec.name)
             with busy(f"loading {self.spec.name}"):
                 run = self.runtime.compile(backbone, device=self.device, precision=self.precision)
+            self.pair = replace(self.pair, backbone=settled(self.spec, output, run, backbone.files["weights"]))
             self._compiled[output] = run
         return self._compiled[output]
 
@@ -120,9 +127,9 @@ class Model:
             raise OptionError(f"errors={errors!r} means nothing; it is 'keep' or 'raise'")
         settings = self.task.settings(options)
         many = is_many(inputs, self.spec.input.kind)
-        sources = inputs if many else [inputs]
-        answers = []
-        for answer in track(self._predictions(sources, settings, batch_size), _count(sources), "predicting"):
+        sources, answers = inputs if many else [inputs], []
+        count = len(sources) if isinstance(sources, Sized) else None
+        for answer in track(self._predictions(sources, settings, batch_size), count, "predicting"):
             if isinstance(answer, Failed) and (errors == "raise" or not many):
                 raise answer.error
             answers.append(answer)
@@ -291,7 +298,3 @@ class Model:
                 example, _ = pending.pop(0)
                 yield example, collected
                 collected = []
-
-
-def _count(sources: Iterable[Any]) -> int | None:
-    return len(sources) if isinstance(sources, Sized) else None

@@ -56,6 +56,20 @@ def finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
+def _trust(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ["ZOO_TRUST_CODE"] = "1"  # which the processes that a command starts inherit
+
+
+trust_option = click.option(
+    "--trust-code",
+    is_flag=True,
+    expose_value=False,
+    callback=_trust,
+    help="Let a model's files do more than compute; only for makers whom you trust.",
+)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tf-model-zoo", prog_name="zoo")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

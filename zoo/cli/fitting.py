@@ -40,6 +40,7 @@ def fit_command(
     runtime: str,
     precision: str,
     device: str | None,
+    input_range: tuple[float, float] | None,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -53,7 +54,7 @@ def fit_command(
     if out.exists():
         raise click.UsageError(f"{str(out)!r} exists already; remove it or choose another name")
     make_folder(out.absolute().parent)
-    opened = open_model(model, runtime=runtime, precision=precision, device=device)
+    opened = open_model(model, runtime=runtime, precision=precision, device=device, input_range=input_range)
     fitted = opened.fit(data, validation=_validation(validation), **settings)
     saved = fitted.save(out)
     told = fitted.training

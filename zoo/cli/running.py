@@ -9,14 +9,32 @@ from typing import Any
 
 import click
 
-from zoo.cli import zoo
+from zoo.cli import trust_option, zoo
 from zoo.errors import OptionError
+
+
+def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        low, high = map(float, value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no range; write LOW,HIGH, such as 0,1 or -1,1", ctx, param) from error
+    return low, high
+
 
 RUNTIME_OPTIONS = (
     click.option("--runtime", default="tf", show_default=True, help="What computes ('zoo list --runtimes')."),
     click.option("--precision", default="fp32", show_default=True, help="The precision of the numbers."),
     click.option("--device", help="Such as cpu or gpu:0; by default the best at hand."),
     click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1)),
+    click.option(
+        "--input-range",
+        metavar="LOW,HIGH",
+        callback=_range,
+        help="What black and white become, such as -1,1, where the publisher does not say.",
+    ),
+    trust_option,
     click.option("--json", "as_json", is_flag=True, help="Print JSON alone."),
 )
 
@@ -49,6 +67,7 @@ def predict_command(
     precision: str,
     device: str | None,
     batch_size: int,
+    input_range: tuple[float, float] | None,
     as_json: bool,
 ) -> None:
     """Predict with MODEL, TASK/BACKBONE or a saved model's path, on pictures, folders of pictures, or texts.
@@ -58,7 +77,9 @@ def predict_command(
     """
     from zoo.compose import open_model
 
-    opened = open_model(model, runtime=runtime, precision=precision, device=device, batch_size=batch_size)
+    opened = open_model(
+        model, runtime=runtime, precision=precision, device=device, batch_size=batch_size, input_range=input_range
+    )
     sources = _expand(inputs) if opened.spec.input.kind == "image" else list(inputs)
     if out:
         make_folder(out)  # before the model runs, not after
@@ -94,6 +115,7 @@ def eval_command(
     runtime: str,
     precision: str,
     device: str | None,
+    input_range: tuple[float, float] | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -105,7 +127,7 @@ def eval_command(
     from zoo.compose import open_model
 
     asked = {"runtime": runtime, "precision": precision, "device": device, "batch_size": options["batch_size"]}
-    found = open_model(model, **asked).evaluate(dataset, **options)
+    found = open_model(model, **asked, input_range=input_range).evaluate(dataset, **options)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
     if found.failed:
         click.echo(f"{len(found.failed)} of {found.n + len(found.failed)} examples could not be read", err=True)

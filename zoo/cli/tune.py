@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli import finite, zoo
+from zoo.cli import finite, trust_option, zoo
 from zoo.errors import OptionError
 
 WIDTH = 118  # of a line of the table
@@ -37,6 +37,7 @@ WIDTH = 118  # of a line of the table
     callback=finite,
     help="Seconds of each timing: longer is steadier.",
 )
+@trust_option
 @click.option("--again", is_flag=True, help="Choose again, whatever is remembered.")
 @click.option("--forget", is_flag=True, help="Forget what is remembered, and choose nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")

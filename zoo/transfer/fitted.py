@@ -95,6 +95,7 @@ class FittedModel(Model):
             device=source.device,
             precision=source.precision,
             weights=source.weights,
+            trust_code=source.trust_code,
         )
         self._compiled.update(source.loaded("features"))
         self.head = head

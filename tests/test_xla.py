@@ -83,6 +83,33 @@ assert not {{"tensorflow", "zoo"}} & set(sys.modules)
     np.testing.assert_allclose(np.load(answer), wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_what_was_lowered_for_another_machine_is_all_that_one_needs_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    command = ["classification/tiny_cnn_s", "--batch-size", "6", "--platform", "cpu", "--out", str(tmp_path / "out")]
+    subprocess.run([sys.executable, "-m", "zoo_openxla", *command], check=True, capture_output=True)
+    made = sorted(folder.name for folder in (tmp_path / "out").iterdir())
+    assert made == [f"tiny_cnn_s.digits-logits-cpu-fp32-b{size}" for size in (1, 6)]
+    code = (
+        "import sys, zoo; from zoo.inputs import sample_inputs;"
+        "model = zoo.get('classification', 'tiny_cnn_s', runtime='openxla');"
+        "model.predict(sample_inputs('image')[:1] * 4); print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_lowering_for_another_machine_refuses_what_has_no_meaning():
+    for wrong, told in {
+        ("embedding/tiny_text_s",): "reads strings",
+        ("classification/nobody",): "no backbone named 'nobody'",
+        ("classification/tiny_cnn_s", "--platform", "cpu", "--precision", "bf16"): "no meaning on a CPU",
+    }.items():
+        done = subprocess.run([sys.executable, "-m", "zoo_openxla", *wrong], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.assets
 def test_a_real_network_is_lowered(assets):
     picture = str(sorted((assets / "data" / "imagenet_500").rglob("*.jp*g"))[0])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import jax
 import numpy as np
 
 from zoo import Backbone, Compiled, ImageInput, Runtime
+from zoo.cache import cache_folder
+from zoo.conversion import conversion_key
 from zoo.errors import BackboneError, RuntimeLoadError
 from zoo.parts import Parts, Piece
 from zoo.split import converted_parts, tensorflow_only
-from zoo_openxla.exported import read
+from zoo_openxla.exported import Form, read
 from zoo_openxla.lowering import lower
 
 FACTS = "facts.json"
@@ -49,11 +53,6 @@ class OpenXlaRuntime(Runtime):
             raise RuntimeLoadError(
                 f"runtime 'openxla' has no precision {precision!r} on {wanted!r}; it has {PRECISIONS[kind]}"
             )
-        if not isinstance(backbone.spec.input, ImageInput):
-            raise RuntimeLoadError(
-                f"backbone {backbone.spec.name!r} reads strings, which XLA does not know: runtime 'openxla' can't take "
-                f"its tokeniser; use runtime='tf' or 'openvino'"
-            )
         chosen = jax.devices("cpu")[0] if kind == "cpu" else _gpus()[int(wanted.partition(":")[2])]
         return Lowered(backbone, wanted, precision, chosen)
 
@@ -67,8 +66,7 @@ class Lowered(Compiled):
         self._backbone = backbone
         self._chosen = chosen
         self._functions: dict[tuple[int, ...], Function] = {}
-        facts = backbone.spec.input
-        assert isinstance(facts, ImageInput)
+        facts = require_pictures(backbone)
         self._dtype = facts.dtype
         self._parameters: int | None = None
         if facts.size:
@@ -103,6 +101,11 @@ class Lowered(Compiled):
         fitting = [size for size in self._functions if size[1:] == shape[1:] and size[0] >= shape[0]]
         if fitting:
             return self._functions[min(fitting)]
+        platform = PLATFORMS[self._chosen.platform]
+        known = kept_sizes(self._backbone, (shape, self._dtype), platform=platform, precision=self.precision)
+        # Without TensorFlow any that holds it; with it none that is mostly padding.
+        most = 2 * shape[0] if find_spec("tensorflow") else max(known, default=0)
+        shape = (min((size for size in known if shape[0] <= size <= most), default=shape[0]), *shape[1:])
         found = Function(self._backbone, shape, self._dtype, self._chosen, self.precision)
         self._parameters = found.parameters
         self._functions[shape] = found
@@ -113,21 +116,7 @@ class Function:
     """A network lowered for one shape of batch, its weights on the device."""
 
     def __init__(self, backbone: Backbone, shape: tuple[int, ...], dtype: str, device: Any, precision: str) -> None:
-        platform = PLATFORMS[device.platform]
-        name = backbone.spec.name
-
-        def make(middle: Piece, folder: Path) -> Sequence[str]:
-            if len(middle.inputs) != 1:
-                raise RuntimeLoadError(
-                    f"backbone {name!r} can't be run by runtime 'openxla': what stays in TensorFlow before it gives "
-                    f"tensors of no fixed shape; use runtime='tf'"
-                )
-            refused = lower(middle, (shape, dtype), folder, backbone=name, platform=platform, precision=precision)
-            (folder / FACTS).write_text(json.dumps({"parameters": backbone.parameters()}), encoding="utf-8")
-            return refused
-
-        form = f"{FORM}-{platform}-{precision}-{'x'.join(map(str, shape))}"
-        self.parts, folder = converted_parts(backbone, form, make, tensorflow_only)
+        self.parts, folder = lowered(backbone, (shape, dtype), platform=PLATFORMS[device.platform], precision=precision)
         try:
             self._run, self._weights = read(folder, device)
             self.parameters = int(json.loads((folder / FACTS).read_text(encoding="utf-8"))["parameters"])
@@ -152,6 +141,51 @@ class Function:
                 f"backbone {self.parts.backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
                 f"{' '.join(str(error).split())[:400]}"
             ) from error
+
+
+def require_pictures(backbone: Backbone) -> ImageInput:
+    """The input of a network of pictures; raises RuntimeLoadError for one that reads strings."""
+    if not isinstance(backbone.spec.input, ImageInput):
+        raise RuntimeLoadError(
+            f"backbone {backbone.spec.name!r} reads strings, which XLA does not know: runtime 'openxla' can't take "
+            f"its tokeniser; use runtime='tf' or 'openvino'"
+        )
+    return backbone.spec.input
+
+
+def lowered(backbone: Backbone, batch: Form, *, platform: str, precision: str) -> tuple[Parts, Path]:
+    """The pieces of `backbone` for batches of one shape and dtype, and the folder of the cache that has the middle.
+
+    platform: "cpu" or "cuda"; the machine that lowers needs no GPU. TensorFlow is imported where it is not there yet.
+    Raises RuntimeLoadError for a network that XLA can't take, with its reason.
+    """
+    name = backbone.spec.name
+
+    def make(middle: Piece, folder: Path) -> Sequence[str]:
+        if len(middle.inputs) != 1:
+            raise RuntimeLoadError(
+                f"backbone {name!r} can't be run by runtime 'openxla': what stays in TensorFlow before it gives "
+                f"tensors of no fixed shape; use runtime='tf'"
+            )
+        refused = lower(middle, batch, folder, backbone=name, platform=platform, precision=precision)
+        (folder / FACTS).write_text(json.dumps({"parameters": backbone.parameters()}), encoding="utf-8")
+        return refused
+
+    return converted_parts(backbone, _form(batch, platform, precision), make, tensorflow_only)
+
+
+def kept_sizes(backbone: Backbone, batch: Form, *, platform: str, precision: str) -> list[int]:
+    """The batch sizes, all else as in `batch`, for which the cache has what `lowered` makes."""
+    (_, *axes), dtype = batch
+    start = f"{backbone.spec.name}-{backbone.output}-{FORM}-{platform}-{precision}-"
+    folders = {folder.name: folder for folder in (cache_folder() / "converted").glob(f"{glob.escape(start)}*")}
+    sizes = {int(name.removeprefix(start).partition("x")[0]) for name in folders}
+    same = {size: conversion_key(backbone, _form(((size, *axes), dtype), platform, precision)) for size in sizes}
+    return sorted(size for size, key in same.items() if key in folders)
+
+
+def _form(batch: Form, platform: str, precision: str) -> str:
+    return f"{FORM}-{platform}-{precision}-{'x'.join(map(str, batch[0]))}"
 
 
 def _finished(function: Function, started: tuple[dict[str, Any], Any], count: int) -> dict[str, Any]:

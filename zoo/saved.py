@@ -70,25 +70,24 @@ def saved_facts(folder: Path) -> dict[str, Any]:
 
 def _copied(spec: BackboneSpec, files: Mapping[str, Mapping[str, Path]], folder: Path) -> BackboneSpec:
     outputs, text = {}, spec.input
+    copies: dict[Path, str] = {}
     for name, roles in files.items():
-        outputs[name] = spec.outputs[name].model_copy(
-            update={"weights": _local(spec.outputs[name].weights, roles["weights"], folder, name)}
-        )
+        local = _local(spec.outputs[name].weights, roles["weights"], folder, name, copies)
+        outputs[name] = spec.outputs[name].model_copy(update={"weights": local})
         if "preprocessor" in roles and isinstance(text, TextInput) and text.preprocessor:
-            local = _local(text.preprocessor, roles["preprocessor"], folder, "preprocessor")
+            local = _local(text.preprocessor, roles["preprocessor"], folder, "preprocessor", copies)
             text = text.model_copy(update={"preprocessor": local})
     return spec.model_copy(update={"outputs": outputs, "input": text, "aliases": ()})
 
 
-def _local(weights: WeightsSpec, source: Path, folder: Path, name: str) -> WeightsSpec:
-    """`weights` as a copy of `source` under `folder`; a file keeps its suffix, from which loaders tell its format."""
-    relative = f"weights/{name}" if source.is_dir() else f"weights/{name}{source.suffix}"
-    copy = folder / relative
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    if copy.exists():
-        return weights.model_copy(update={"path": relative})
-    if source.is_dir():
-        shutil.copytree(source, copy)
-    else:
-        shutil.copyfile(source, copy)
-    return weights.model_copy(update={"path": relative})
+def _local(weights: WeightsSpec, source: Path, folder: Path, name: str, copies: dict[Path, str]) -> WeightsSpec:
+    """`weights` as a copy of `source` under `folder`, the only one; a file keeps its suffix, which tells its format."""
+    if source not in copies:
+        copies[source] = f"weights/{name}" if source.is_dir() else f"weights/{name}{source.suffix}"
+        copy = folder / copies[source]
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy)
+        else:
+            shutil.copyfile(source, copy)
+    return weights.model_copy(update={"path": copies[source]})

@@ -89,6 +89,24 @@ class PublishedFigure(Facts):
     within: bool | None = None
 
 
+class Fitted(Facts):
+    """How a head was trained on one's own data before the pair was measured, on examples that were held out.
+
+    strategy: as `Model.fit` has it, or the name of the baseline; head: what was trained, in one word.
+    seconds: of the training alone, from a model that was not loaded: weights read, features computed anew, the head
+        trained and judged; without importing frameworks, and without what is done once for all runs (conversions,
+        choices). parts: seconds of its parts, as the training tells of them.
+    examples: how many it saw; saved: bytes of the fitted model as it was saved, with weights and head.
+    """
+
+    strategy: str
+    head: str = ""
+    seconds: float | None = None
+    parts: dict[str, float] = {}
+    examples: int
+    saved: int | None = None
+
+
 class Tried(Facts):
     """One step of the search for a batch size: inputs per second there, or the error that it ended with."""
 

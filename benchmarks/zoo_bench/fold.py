@@ -10,7 +10,7 @@ from typing import Any
 from zoo.plugins import installed
 from zoo.specs import Published
 from zoo_bench import machine
-from zoo_bench.facts import Check, Clocks, Compute, Interval, Measured, Memory, Rate, Tried
+from zoo_bench.facts import Check, Clocks, Compute, Fitted, Interval, Measured, Memory, Rate, Tried
 from zoo_bench.intervals import latency, rate
 from zoo_bench.job import AUTO, Job, Run
 from zoo_bench.published import compare, suspicions
@@ -41,15 +41,16 @@ def fold(
     published: Sequence[Published],
     compute: Compute | str,
     took: float | None = None,
+    fit: Mapping[str, Any] | None = None,
 ) -> Row:
     """The row of a pair that was measured.
 
     raw: what `measure` tells; compute: operations and peak, or why they are not known; took: the seconds of what was
-    done only once before.
+    done only once before; fit: the facts of a `Fitted`, where a head was trained first.
     """
     dataset = Measured(**raw["dataset"]) if raw["dataset"] else None
     metrics = {name: Interval(**score) for name, score in raw["metrics"].items()}
-    family = installed().backbones.get(pair.job.backbone).family
+    family = installed().backbones.get(pair.job.backbone).family if published else ""
     figures = compare(published, metrics, dataset, family)
     throughput = rate(**raw["throughput"])
     achieved = compute if isinstance(compute, str) else _achieved(compute, throughput)
@@ -62,6 +63,7 @@ def fold(
         metrics=metrics,
         published=figures,
         dataset=dataset,
+        fit=Fitted(**fit) if fit else None,
         check=Check(**raw["check"]),
         throughput=throughput,
         end_to_end=rate(**raw["end_to_end"]),
@@ -78,6 +80,14 @@ def fold(
             *_about_compute(achieved),
         ),
     )
+
+
+def guessed(pair: Pair, raw: Mapping[str, Any]) -> Row:
+    """The row of a baseline that computes nothing; raw: what `zoo_bench.fitting.guess` tells."""
+    dataset = Measured(**raw["dataset"])
+    metrics = {name: Interval(**score) for name, score in raw["metrics"].items()}
+    notes = (*raw["notes"], *_about_data(dataset, raw["notes"]))
+    return Row(**_common(pair), fit=Fitted(**raw["fit"]), metrics=metrics, dataset=dataset, notes=notes)
 
 
 def failed(pair: Pair, error: str) -> Row:

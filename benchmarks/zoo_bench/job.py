@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 AUTO = "auto"
+MAJORITY, FROM_SCRATCH = BASELINES = ("majority_class", "from_scratch")  # what fitted backbones stand beside
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class Job:
     backbone: the full name; output: what the task uses of it; device: None for the best at hand.
     batch_size: "auto" for the one with the best throughput, which is searched for.
     dataset: a name or path as `Model.evaluate` takes it; None where there is none, then the task's sample inputs serve.
+    fit: the strategy by which a head is trained on a part of the dataset before the pair is measured on the rest, or
+        one of BASELINES; None where the pair is measured as it is.
     seconds: the time for each speed measurement; limit: so many examples for the metrics, None for all.
     """
 
@@ -30,6 +33,7 @@ class Job:
     seconds: float = 1.0
     limit: int | None = None
     seed: int = 0
+    fit: str | None = None
 
     @property
     def name(self) -> str:
@@ -43,8 +47,8 @@ class Job:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """All settings by name, as a row keeps them."""
-        return asdict(self)
+        """All settings by name, as a row keeps them; `fit` where it was asked for, which older rows don't know."""
+        return {name: value for name, value in asdict(self).items() if name != "fit" or value is not None}
 
 
 @dataclass(frozen=True)

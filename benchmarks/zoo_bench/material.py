@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import zoo
@@ -15,12 +16,16 @@ from zoo.runtime import Array
 from zoo_bench.job import Job
 
 SOURCES = 256  # at most so many distinct inputs, run over and over
+SAVED = "fitted.zoo"  # in the folder of a job
 SINGLES = 16  # distinct inputs for the latency
 
 
-def opened(job: Job) -> Model:
-    """The model of `job`, not loaded."""
+def opened(job: Job, folder: Path) -> Model:
+    """The model of `job`, not loaded: the one that was fitted and saved in `folder`, where the job wants one."""
     how = {"runtime": job.runtime, "precision": job.precision, "device": job.device, "batch_size": job.batch}
+    if job.fit:
+        fitted: Model = zoo.load(folder / SAVED, **how)
+        return fitted
     model: Model = zoo.get(job.task, job.backbone, **how)
     return model
 

@@ -23,14 +23,15 @@ from zoo.runtime import Array, Compiled
 from zoo_bench import resident
 from zoo_bench.check import SAMPLE, Recorder, checked, rows
 from zoo_bench.clocks import ClockReader, load_average
+from zoo_bench.holdout import examples
 from zoo_bench.intervals import calls_needed
 from zoo_bench.job import Job
 from zoo_bench.material import Material, opened
 from zoo_bench.scenarios import Series, end_to_end, in_turns, offline, single_stream, timed, warm
 
 
-def measure(job: Job, tell: Callable[[Any], None]) -> None:
-    """Measure `job`, whose weights are at hand, and tell of it; raises the errors of the zoo.
+def measure(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
+    """Measure `job`, whose weights are at hand, or what was fitted in `folder`; tell of it, raise the zoo's errors.
 
     Told is first ("measured", what `zoo_bench.fold.fold` takes), then ("counted", what `zoo_bench.flops` found) or
     ("uncounted", why it found nothing), last because it reads the weights once more. Where loading made something
@@ -39,16 +40,16 @@ def measure(job: Job, tell: Callable[[Any], None]) -> None:
     random.seed(job.seed)
     np.random.seed(job.seed)  # what a plugin draws, it draws again
     load = load_average()
-    model = opened(job)
-    files = model.files(job.output)
+    model = opened(job, folder)
+    files = model.files(model.pair.output)
     _read_once(files.values())
-    dataset = model.dataset(job.dataset, split=job.split) if job.dataset else None
+    dataset = examples(model, job)
     if dataset:
         model.task.metric(dataset, model.labels)  # label spaces that can't meet are told before anything is timed
     material = Material(model, dataset, job.limit)
-    made = _made(job)
+    made = made_once(job)
     loaded = _loaded(model, job, material)
-    if _made(job) != made:
+    if made_once(job) != made:
         tell(("prepared", loaded["load"] + loaded["first_call"]))
         return
     speed, timed_outputs = _speed(model, job, material, loaded)
@@ -67,14 +68,14 @@ def _loaded(model: Model, job: Job, material: Material) -> dict[str, float]:
     resident.reset_peak()
     before = resident.now()
     load = timed(model.load)
-    run = model.compiled(job.output)
+    run = model.compiled(model.pair.output)
     batch = material.batches(job.batch)[0]
     first_call = timed(lambda: run(batch))
     run(material.singles()[0])  # some compile anew for each batch size
     return {"load": load, "first_call": first_call, "before": before}
 
 
-def _made(job: Job) -> set[str]:
+def made_once(job: Job) -> set[str]:
     """What runtimes have made of the backbone for all processes to come, by name."""
     folders = (cache_folder() / name for name in ("converted", "choices"))
     return {path.name for folder in folders for path in folder.glob(f"{job.backbone}-{job.output}-*")}
@@ -84,7 +85,7 @@ def _speed(
     model: Model, job: Job, material: Material, loaded: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[int, Mapping[str, Array]]]:
     """Warm-up, offline and single stream; memory since before loading; the outputs by input."""
-    run = model.compiled(job.output)
+    run = model.compiled(model.pair.output)
     batches = material.batches(job.batch)
     warm_up = timed(lambda: warm(run, batches, job.seconds))
     clocks = ClockReader(run.device)
@@ -144,7 +145,7 @@ def _scenarios(
         "end_to_end": (
             Series(job.seconds),
             end_to_end(
-                lambda sources: model.outputs(sources, job.output, job.batch),
+                lambda sources: model.outputs(sources, model.pair.output, job.batch),
                 material.sources,
                 lambda found: answer(*found),
             ),
@@ -180,7 +181,7 @@ def _calls(
     model: Model, job: Job, material: Material, timed_outputs: Mapping[int, Mapping[str, Array]]
 ) -> dict[str, Any]:
     """Where nothing can be scored, single calls are what the outputs of the timed run are held against."""
-    run = model.compiled(job.output)
+    run = model.compiled(model.pair.output)
     reference = [rows(run(single), 1)[0] for single in material.singles()]
     check = checked(model, "single calls", reference, timed_outputs)
     return {"dataset": None, "metrics": {}, "notes": [], "check": check}
@@ -190,7 +191,7 @@ def _operations(model: Model, job: Job, material: Material) -> tuple[str, Any]:
     try:
         from zoo_bench.flops import INPUTS, counted
 
-        return "counted", counted(model, job.output, [item.value for item in material.items(INPUTS)])
+        return "counted", counted(model, model.pair.output, [item.value for item in material.items(INPUTS)])
     except Exception as error:  # noqa: BLE001 - a graph that can't be counted has been timed all the same
         return "uncounted", " ".join(str(error).split())[:300] or type(error).__name__
 

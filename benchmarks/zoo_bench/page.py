@@ -56,7 +56,9 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
         if row.error is None:
             number = subjects.setdefault(_subject(row), len(subjects))
             names.setdefault(number, row.dataset.name if row.dataset and row.metrics else "")
-        entries.append(json.loads(row.model_dump_json()) | {"subject": number, "hardware": _machine(row)})
+        name = row.backbone if row.strategy in (None, row.backbone) else f"{row.backbone}, {row.strategy}"
+        shown = {"backbone": name, "subject": number, "hardware": _machine(row)}
+        entries.append(json.loads(row.model_dump_json()) | shown)
     metrics = dict.fromkeys(name for row in rows for name in row.metrics)
     return {
         "rows": entries,

@@ -33,10 +33,11 @@ class Compared:
 def compared(old: Sequence[Row], new: Sequence[Row], limits: Limits, *, across_machines: bool) -> list[Compared]:
     """What became of every pair in either file, in the order of the old one.
 
-    Rows are of one pair where task, backbone, output, runtime, precision, batch size, device and the data's fingerprint
-    are the same; a batch size or runtime that was asked for as "auto" counts as "auto". Of several such rows in a file
-    those with the latest one's machine and versions are pooled, the others passed over. A failure counts where nothing
-    later in its file succeeded. Pairs whose data alone differ are put side by side, and not compared.
+    Rows are of one pair where task, backbone, output, strategy of fitting, runtime, precision, batch size, device and
+    the data's fingerprint are the same; a batch size or runtime that was asked for as "auto" counts as "auto". Of
+    several such rows in a file those with the latest one's machine and versions are pooled, the others passed over. A
+    failure counts where nothing later in its file succeeded. Pairs whose data alone differ are put side by side, and
+    not compared.
     """
     before, after = _groups(old), _groups(new)
     failures = [_failures(old, before), _failures(new, after)]
@@ -73,7 +74,7 @@ def _groups(rows: Sequence[Row]) -> Groups:
 
 def _settings(row: Row) -> tuple[Any, ...]:
     ran = ("auto" if row.asked.get(name) == "auto" else getattr(row, name) for name in SETTINGS)
-    return (row.task, row.backbone, row.output, *ran)
+    return (row.task, row.backbone, row.output, row.strategy, *ran)
 
 
 def _failures(rows: Sequence[Row], measured: Groups) -> list[Row]:
@@ -85,7 +86,7 @@ def _failures(rows: Sequence[Row], measured: Groups) -> list[Row]:
 
 def _is_of(failed: Row, measured: Row) -> bool:
     """Whether a failure may be of the same job: it says what was asked for, where a measured row says what ran."""
-    if (failed.task, failed.backbone, failed.output) != (measured.task, measured.backbone, measured.output):
+    if _settings(failed)[:4] != _settings(measured)[:4]:
         return False
     if failed.device_id not in (None, measured.device_id):
         return False

@@ -16,6 +16,7 @@ from zoo_bench.facts import (
     Clocks,
     Compute,
     Facts,
+    Fitted,
     Interval,
     Latency,
     Machine,
@@ -44,6 +45,7 @@ class Row(Facts):
     runtime, precision, device_id, batch_size: what ran; where nothing did, what was asked for, a device being None then
         unless one was named, a batch size None where it was to be searched for.
     device: the hardware by name; device_id: the runtime's word for it.
+    fit: how a head was trained on part of the dataset first; None where the pair was measured as it is.
     batch_search: the steps of a search for the batch size; empty where the size was given.
     throughput: offline, the network alone on prepared real inputs, as many batches under way as the runtime likes;
         end_to_end: offline, from the inputs as `inputs` says ("files", "bytes", "arrays", "texts") to predictions.
@@ -69,6 +71,7 @@ class Row(Facts):
     device_id: str | None = None
     batch_size: int | None
     batch_search: tuple[Tried, ...] = ()
+    fit: Fitted | None = None
     metrics: dict[str, Interval] = Field(default_factory=dict)
     published: tuple[PublishedFigure, ...] = ()
     dataset: Measured | None = None
@@ -101,6 +104,11 @@ class Row(Facts):
     def name(self) -> str:
         """`TASK/BACKBONE`."""
         return f"{self.task}/{self.backbone}"
+
+    @property
+    def strategy(self) -> str | None:
+        """The strategy by which it was to be fitted first, or the baseline's name; None where it was not to be."""
+        return self.asked.get("fit")
 
 
 def append_row(path: Path, row: Row) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from zoo import weights
 from zoo.errors import ZooError
 from zoo.plugins import installed
 from zoo_bench.facts import Compute, Tried
-from zoo_bench.fold import Pair, failed, fold
-from zoo_bench.job import AUTO, Job, Run
+from zoo_bench.fitting import fit, from_scratch, guess
+from zoo_bench.fold import Pair, failed, fold, guessed
+from zoo_bench.job import AUTO, BASELINES, FROM_SCRATCH, MAJORITY, Job, Run
 from zoo_bench.measure import measure
 from zoo_bench.peak import measurable, tell_peak
 from zoo_bench.probe import tell_devices
@@ -39,25 +42,30 @@ class Runner:
 
     def run(self, job: Job, order: int | None = None) -> Row:
         """The row of `job`, measured or failed; what is fetched is fetched before the clock starts."""
-        spec = installed().backbones.get(job.backbone)
+        spec = None if job.backbone in BASELINES else installed().backbones.get(job.backbone)
         started, begun = time.time(), time.perf_counter()
         digests: dict[str, str] = {}
         tried: tuple[Tried, ...] = ()
         outcome = Outcome()
         try:
-            for role, source in sources(spec, job.output).items():
-                path = weights.fetch(source, wanted_by=f"backbone {spec.name!r}, output {job.output!r}")
+            for role, source in sources(spec, job.output).items() if spec else ():
+                path = weights.fetch(source, wanted_by=f"backbone {job.backbone!r}, output {job.output!r}")
                 digests[role] = weights.digest(path)
-            tried, outcome = self._measured(job)
+            with TemporaryDirectory(prefix="zoo-bench-", ignore_cleanup_errors=True) as folder:
+                tried, outcome = self._measured(job, Path(folder))
         except (ZooError, OSError) as refusal:
             outcome.error = described(refusal)
         pair = Pair(self._run, job, order, digests, tried, started, time.perf_counter() - begun)
+        if guess := outcome.last("guessed"):
+            return guessed(pair, guess)
         raw = outcome.last("measured")
         if raw is None:
             return failed(pair, outcome.error or "its weights were being converted anew each time")
         if raw["parameters"] is None:  # a runtime that reads the weights itself may not tell
             raw["parameters"] = (outcome.last("counted") or {}).get("parameters")
-        return fold(pair, raw, spec.published, self._compute(raw, outcome), outcome.last("took"))
+        published = spec.published if spec and not job.fit else ()
+        compute = self._compute(raw, outcome)
+        return fold(pair, raw, published, compute, outcome.last("took"), outcome.last("fitted"))
 
     def devices(self, runtime: str) -> Sequence[str]:
         """The devices that a runtime sees, best first; raises ZooError where it can't tell."""
@@ -70,24 +78,32 @@ class Runner:
         """End all that runs."""
         self._processes.stop()
 
-    def _measured(self, job: Job) -> tuple[tuple[Tried, ...], Outcome]:
+    def _measured(self, job: Job, folder: Path) -> tuple[tuple[Tried, ...], Outcome]:
         end = time.monotonic() + self.timeout
-        if job.batch_size != AUTO:
-            return (), self._prepared_and_measured(job, end)
-        found = self._processes.run(search, (job,), self.timeout * SEARCH)
-        tried = _steps(found)
-        size = chosen(tried)
-        if size is None:
-            return tried, found
-        return tried, self._prepared_and_measured(replace(job, batch_size=size), end)
+        fitting = Outcome()
+        if job.fit:
+            work = guess if job.fit == MAJORITY else from_scratch if job.fit == FROM_SCRATCH else fit
+            fitting = self._prepared(work, job, folder, end)
+            if fitting.error or job.fit == MAJORITY:
+                return (), fitting
+        tried: tuple[Tried, ...] = ()
+        if job.batch_size == AUTO:
+            found = self._processes.run(search, (job, folder), self.timeout * SEARCH)
+            tried = _steps(found)
+            size = chosen(tried)
+            if size is None:
+                return tried, found
+            job = replace(job, batch_size=size)
+        outcome = self._prepared(measure, job, folder, end)
+        return tried, replace(outcome, told=fitting.told + outcome.told)
 
-    def _prepared_and_measured(self, job: Job, end: float) -> Outcome:
-        """What `measure` tells; again where it had to convert weights or choose a runtime, which is done only once."""
-        outcome = self._processes.run(measure, (job,), self.timeout, end)
+    def _prepared(self, work: Callable[..., None], job: Job, folder: Path, end: float) -> Outcome:
+        """What `work` tells; again where it had to convert weights or choose a runtime, which is done only once."""
+        outcome = self._processes.run(work, (job, folder), self.timeout, end)
         seconds = outcome.last("prepared")
         if outcome.error or seconds is None:
             return outcome
-        outcome = self._processes.run(measure, (job,), self.timeout, end)
+        outcome = self._processes.run(work, (job, folder), self.timeout, end)
         outcome.told.append(("took", seconds))
         return outcome
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from zoo_bench.facts import Tried
+from zoo_bench.holdout import examples
 from zoo_bench.intervals import rate
 from zoo_bench.job import Job
 from zoo_bench.material import Material, opened
@@ -18,15 +20,15 @@ STEPS_WITHOUT = 2  # so many doublings in a row without a rise end the search
 SHARE = 0.5  # of a budget for each step
 
 
-def search(job: Job, tell: Callable[[Any], None]) -> None:
+def search(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     """Tell of each batch size as it is tried: first ("trying", size), then ("tried", facts of a `Tried`).
 
     It runs in a process of its own: what is told before the process dies of a batch that was too large stays known.
     """
-    model = opened(job)
-    dataset = model.dataset(job.dataset, split=job.split) if job.dataset else None
+    model = opened(job, folder)
+    dataset = examples(model, job)
     material = Material(model, dataset, job.limit)
-    run = model.compiled(job.output)
+    run = model.compiled(model.pair.output)
     best, idle, size = 0.0, 0, 1
     while size <= LARGEST and idle < STEPS_WITHOUT:
         tell(("trying", size))

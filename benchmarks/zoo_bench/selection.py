@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from zoo import Pair, weights
 from zoo.dataset import DatasetOptions, open_dataset
-from zoo.errors import DatasetError, NotFittedError, OptionError, ZooError
+from zoo.errors import DatasetError, NotFittedError, OptionError, PairError, ZooError
 from zoo.pairs import find_pair, require_pair
 from zoo.search import matches
 from zoo.specs import BackboneSpec, DatasetSpec, TaskSpec, WeightsSpec
-from zoo_bench.job import Job
+from zoo_bench.job import BASELINES, Job
 
 if TYPE_CHECKING:
     from zoo.plugins import Plugins
@@ -26,20 +26,24 @@ class Selection:
     absent: tuple[Pair, ...]
 
 
-def select(plugins: Plugins, tasks: Sequence[str], backbones: Sequence[str]) -> Selection:
+def select(plugins: Plugins, tasks: Sequence[str], backbones: Sequence[str], *, fit: bool = False) -> Selection:
     """The ready pairs of `tasks` (all if empty) and `backbones` (names, aliases or globs; all if empty).
 
-    A backbone named in full is taken wherever its weights lie; of the others only those whose weights are at hand.
+    With `fit` those that a head can be trained for. A backbone named in full is taken wherever its weights lie; of the
+    others only those whose weights are at hand.
     Raises UnknownNameError for a name that is not there, PairError where a named backbone fits none of the tasks,
     OptionError for a glob that fits nothing.
     """
+    find = pair_to_fit if fit else _ready_pair
     wanted = [plugins.tasks.get(name) for name in tasks] or list(plugins.tasks)
+    if fit:
+        wanted = _that_fit(wanted)
     named: list[BackboneSpec] = []
     globbed: list[BackboneSpec] = [] if backbones else list(plugins.backbones)
     for pattern in backbones:
         if not any(character in pattern for character in "*?["):
             spec = plugins.backbones.get(pattern)
-            _require_ready(wanted, spec)
+            _require(wanted, spec, fit=fit)
             named.append(spec)
             continue
         found = [spec for spec in plugins.backbones if matches(spec, pattern)]
@@ -50,11 +54,31 @@ def select(plugins: Plugins, tasks: Sequence[str], backbones: Sequence[str]) -> 
     absent: dict[str, Pair] = {}
     for task in wanted:
         for spec in (*named, *globbed):
-            pair = find_pair(task, spec)
-            if pair and pair.ready:
+            if pair := find(task, spec):
                 here = spec in named or all(weights.at_hand(source) for source in sources(spec, pair.output).values())
                 (pairs if here else absent)[pair.name] = pair
     return Selection(tuple(pairs.values()), tuple(absent.values()))
+
+
+def pair_to_fit(task: TaskSpec, backbone: BackboneSpec) -> Pair | None:
+    """The pair on whose features a head can be trained, though it may have one already; None where there is none."""
+    if backbone.input.kind in task.modalities and "features" in backbone.outputs:
+        return Pair(task, backbone, "features", "trainable")
+    return None
+
+
+def _ready_pair(task: TaskSpec, backbone: BackboneSpec) -> Pair | None:
+    pair = find_pair(task, backbone)
+    return pair if pair and pair.ready else None
+
+
+def _that_fit(tasks: Sequence[TaskSpec]) -> list[TaskSpec]:
+    """The tasks that can train a head on features; raises PairError where none can."""
+    found = [task for task in tasks if task.targets == "class" and "features" in task.trainable]
+    if not found:
+        names = " and ".join(repr(task.name) for task in tasks)
+        raise PairError(f"no head can be fitted for task {names}; 'classification' has one")
+    return found
 
 
 def sources(backbone: BackboneSpec, output: str) -> dict[str, WeightsSpec]:
@@ -87,6 +111,16 @@ def jobs(plugins: Plugins, pairs: Sequence[Pair], settings: Sequence[Job]) -> li
             named = {"task": pair.task.name, "backbone": pair.backbone.name, "output": pair.output}
             found.append(replace(job, **named, dataset=dataset))
     return found
+
+
+def to_fit(found: Sequence[Job], strategies: Sequence[str]) -> list[Job]:
+    """Each of the jobs with each strategy, and the baselines of each task beside them."""
+    fitted = [replace(job, fit=strategy) for job in found for strategy in strategies]
+    first = {job.task: job for job in reversed(found)}
+    beside = [
+        replace(job, backbone=name, fit=name, output="logits") for job in reversed(first.values()) for name in BASELINES
+    ]
+    return [*fitted, *beside]
 
 
 def with_data(plugins: Plugins, pairs: Sequence[Pair], name: str, split: str | None) -> tuple[list[Pair], list[str]]:
@@ -122,8 +156,13 @@ def _refusal(plugins: Plugins, name: str, options: DatasetOptions) -> ZooError |
     return DatasetError(f"{name!r} has {found.modality} examples with targets {found.targets!r}")
 
 
-def _require_ready(tasks: Sequence[TaskSpec], spec: BackboneSpec) -> None:
-    """Raise for a named backbone that is ready for none of the tasks: leaving it out in silence would hide it."""
+def _require(tasks: Sequence[TaskSpec], spec: BackboneSpec, *, fit: bool) -> None:
+    """Raise for a named backbone that is of use for none of the tasks: leaving it out in silence would hide it."""
+    if fit:
+        if not any(pair_to_fit(task, spec) for task in tasks):
+            offers = ", ".join(map(repr, spec.outputs))
+            raise PairError(f"backbone {spec.name!r} offers {offers}; a head is fitted on 'features'")
+        return
     found = [pair for task in tasks if (pair := find_pair(task, spec))]
     if any(pair.ready for pair in found):
         return

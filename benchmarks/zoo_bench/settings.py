@@ -47,6 +47,24 @@ class BatchSizes(click.ParamType):
         return tuple(dict.fromkeys(part if part == AUTO else int(part) for part in parts))
 
 
+class Strategies(click.ParamType):
+    """The strategies of `Model.fit`, several with commas between; asked for only where one is given."""
+
+    name = "strategies"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """See `click.ParamType`."""
+        from zoo.transfer.training import STRATEGIES
+
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        for part in parts:
+            if part not in STRATEGIES:
+                self.fail(f"{part!r} is no strategy; there are {', '.join(map(repr, STRATEGIES))}", param, ctx)
+        return tuple(dict.fromkeys(parts))
+
+
 def combinations(
     plugins: Plugins,
     runtimes: Sequence[str],

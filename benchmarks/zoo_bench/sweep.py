@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from zoo_bench.job import Job
+from zoo_bench.job import BASELINES, Job
 from zoo_bench.row import Row, append_row
 from zoo_bench.runner import Runner
 
@@ -61,11 +61,13 @@ def _progress(jobs: Sequence[Job], *, quiet: bool) -> Iterator[tuple[Callable[[J
 
     total = len(jobs)
     several = len({(job.runtime, job.precision, job.batch_size) for job in jobs}) > 1
+    fits = len({job.fit for job in jobs} - {*BASELINES}) > 1
 
     def line(number: int, row: Row) -> str:
         ran = f" {row.runtime} {row.precision} batch {row.batch_size}" if several else ""
         told = row.error if row.error is not None else f"{row.duration:.1f} s"
-        return f"[{number}/{total}] {row.name}{ran}: {told}"
+        fitted = f" {row.strategy}" if fits else ""
+        return f"[{number}/{total}] {row.name}{fitted}{ran}: {told}"
 
     if quiet or not visible():
         yield lambda job: None, lambda number, row: None if quiet else click.echo(line(number, row), err=True)

@@ -67,7 +67,7 @@ def _sections(rows: Iterable[Row]) -> list[Section]:
 
 
 def _section(heading: str, rows: Sequence[Row]) -> Section:
-    section = Section(heading, failures=[f"{row.name}: {row.error}" for row in rows if row.error is not None])
+    section = Section(heading, failures=[f"{_named(row)}: {row.error}" for row in rows if row.error is not None])
     right = [row for row in rows if row.error is None]
     tasks = list(dict.fromkeys(row.task for row in right))
     groups: dict[str, list[Row]] = {}
@@ -80,7 +80,7 @@ def _section(heading: str, rows: Sequence[Row]) -> Section:
         metrics = list(dict.fromkeys(name for row in ranked for name in row.metrics))
         by = [f"ranked by {metrics[0]}"] if metrics else []
         conditions = ", ".join((*by, *common))
-        columns = differing | _found(metrics[:1])
+        columns = differing | (_learnt(metrics[:1]) if ranked[0].fit else _found(metrics[:1]))
         section.tables.append(_table(subject, conditions, columns, names, ranked))
         section.tables.append(_table(subject, "details", differing | _details(metrics, ranked), names, ranked))
     return section
@@ -91,7 +91,12 @@ def _subject(row: Row) -> str:
     if row.dataset is None:
         return f"{row.task}, speed alone"
     some = f", {row.dataset.n:,} of {row.dataset.size:,} examples" if row.dataset.n < row.dataset.size else ""
-    return f"{row.task} on {row.dataset.name} {row.dataset.split}".rstrip() + some
+    of = f", fitted to {row.fit.examples:,} examples and judged on {row.dataset.n:,} others" if row.fit else some
+    return f"{row.task} on {row.dataset.name} {row.dataset.split}".rstrip() + of
+
+
+def _named(row: Row) -> str:
+    return f"{row.name}, {row.strategy}" if row.strategy else row.name
 
 
 def _table(title: str, conditions: str, columns: dict[str, Cell], names: Sequence[str], rows: Sequence[Row]) -> Table:
@@ -107,8 +112,8 @@ def _settings(rows: Sequence[Row]) -> tuple[list[str], dict[str, Cell]]:
         "device": lambda row: row.device_id or ABSENT,
         "batch": lambda row: ABSENT if row.batch_size is None else str(row.batch_size),
     }
-    values = {name: {cell(row) for row in rows} for name, cell in settings.items()}
-    common = [f"{name} {next(iter(value))}" for name, value in values.items() if len(value) == 1 and value != {ABSENT}]
+    values = {name: {cell(row) for row in rows} - {ABSENT} for name, cell in settings.items()}
+    common = [f"{name} {next(iter(value))}" for name, value in values.items() if len(value) == 1]
     return common, {name: cell for name, cell in settings.items() if len(values[name]) > 1}
 
 
@@ -118,6 +123,18 @@ def _found(main: Sequence[str]) -> dict[str, Cell]:
         "end to end /s": lambda row: number(row.end_to_end.value if row.end_to_end else None),
         "p50 / p90 / p99 ms": lambda row: _latency(row.latency),
         "peak MB": lambda row: number(row.memory.peak / 1e6 if row.memory else None),
+    }
+
+
+def _learnt(main: Sequence[str]) -> dict[str, Cell]:
+    """What a fitted backbone is chosen by."""
+    return {
+        "strategy": lambda row: "" if row.fit is None or row.fit.strategy == row.backbone else row.fit.strategy,
+        **{_score_header(name): _score_of(name) for name in main},
+        "training s": lambda row: number(row.fit.seconds if row.fit else None),
+        "inputs/s [95 %]": lambda row: _rate(row.throughput),
+        "p50 ms": lambda row: number(1e3 * row.latency.p50 if row.latency and row.latency.p50 else None),
+        "size MB": lambda row: number(row.fit.saved / 1e6 if row.fit and row.fit.saved else None),
     }
 
 

@@ -5,7 +5,8 @@ CACHE/features/KEY/facts.json       n, and what could not be read
 CACHE/features/KEY.draft/...        what is being written, and how far: a killed run is taken up there
 
 The key holds the digests of the weights, the preprocessing, the runtime and the data's fingerprint: never stale.
-`ZOO_FEATURES_GB` bounds them all together (10 by default); the longest unused go first.
+`ZOO_FEATURES_GB` bounds them all together (10 by default); the longest unused go first. `ZOO_FEATURES` moves them, and
+them alone, from CACHE/features.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def extract(model: Model, dataset: Dataset, *, batch_size: int = 32) -> Extracte
     """
     from filelock import FileLock
 
-    folder = cache_folder() / "features" / _key(model, dataset)
+    folder = _folder() / _key(model, dataset)
     draft = folder.with_name(f"{folder.name}.draft")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -71,10 +72,13 @@ def extract(model: Model, dataset: Dataset, *, batch_size: int = 32) -> Extracte
         os.utime(folder)  # used just now
         _prune(folder)
     except OSError as error:
-        raise WeightsError(
-            f"the cache {str(cache_folder())!r} can't be written: {error}; ZOO_CACHE moves it"
-        ) from error
+        raise WeightsError(f"the cache {str(_folder())!r} can't be written: {error}; ZOO_FEATURES moves it") from error
     return _read(folder, dataset)
+
+
+def _folder() -> Path:
+    named = os.environ.get("ZOO_FEATURES")
+    return Path(named) if named else cache_folder() / "features"
 
 
 def _key(model: Model, dataset: Dataset) -> str:

@@ -1,0 +1,109 @@
+"""Fitting before measuring: a head on one's own data, and the baselines that it must beat, each saved as a model.
+
+Each function is work for a process of its own (`process.Processes`) and fills the folder of its job with a saved model,
+which `measure` then loads as a user would.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import Dataset, DatasetOptions, weights
+from zoo.dataset import open_dataset
+from zoo.errors import DatasetError, ZooError
+from zoo.metrics import proportion
+from zoo.plugins import installed
+from zoo_bench.holdout import parts
+from zoo_bench.job import FROM_SCRATCH, MAJORITY, Job
+from zoo_bench.material import SAVED, opened
+from zoo_bench.measure import made_once
+
+FEATURES = "features"
+
+
+def fit(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
+    """Fit the backbone of `job` with its strategy and the zoo's own defaults, and tell ("fitted", facts of a `Fitted`).
+
+    Where loading made something for all later processes, ("prepared", the seconds) is all, as `measure` has it.
+    """
+    _seed(job)
+    for module in ("sklearn.linear_model", "scipy.special"):  # an import is no part of training
+        importlib.import_module(module)
+    os.environ["ZOO_FEATURES"] = str(folder / FEATURES)  # those that were computed before would count as nothing
+    model = opened(replace(job, fit=None), folder)
+    for module in model.spec.imports:
+        with suppress(ImportError):
+            importlib.import_module(module)
+    learnt, judged = parts(model.dataset(job.dataset, split=job.split), job.seed)
+    made, begun = made_once(job), time.perf_counter()
+    fitted = model.fit(learnt, validation=judged, strategy=job.fit, seed=job.seed)
+    seconds = time.perf_counter() - begun
+    if made_once(job) != made:
+        tell(("prepared", seconds))
+        return
+    told = fitted.training
+    saved = fitted.save(folder / SAVED)
+    facts = {"head": told.head, "parts": dict(told.seconds), "examples": told.examples}
+    tell(("fitted", facts | {"strategy": job.fit, "seconds": seconds, "saved": weights.size(saved)}))
+
+
+def from_scratch(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
+    """Train a small network from random weights (`zoo_bench.scratch`), and tell ("fitted", facts of a `Fitted`)."""
+    from zoo_bench import scratch
+
+    _seed(job)
+    learnt, _ = parts(_data(job), job.seed)
+    begun = time.perf_counter()
+    head = scratch.train(learnt, job.task, folder / SAVED, seed=job.seed)
+    seconds = time.perf_counter() - begun
+    facts = {"strategy": FROM_SCRATCH, "head": head, "seconds": seconds, "examples": len(learnt)}
+    tell(("fitted", facts | {"saved": weights.size(folder / SAVED)}))
+
+
+def guess(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
+    """Tell ("guessed", what `fold.guessed` takes): how often the class that is most common in training is right."""
+    learnt, judged = parts(_data(job), job.seed)
+    counts = Counter(int(example.target) for example in learnt)
+    best = max(sorted(counts), key=counts.__getitem__)
+    right = sum(int(example.target) == best for example in judged)
+    name = learnt.labels.label(best) if learnt.labels else str(best)
+    dataset = {"name": judged.name, "split": judged.split, "fingerprint": judged.fingerprint()}
+    facts = {
+        "dataset": dataset | {"size": len(judged), "n": len(judged)},
+        "metrics": {"top1": asdict(proportion(right, len(judged)))},
+        "notes": [f"always {name!r}, the most common class"],
+        "fit": {"strategy": MAJORITY, "examples": len(learnt)},
+    }
+    tell(("guessed", facts))
+
+
+def _data(job: Job) -> Dataset:
+    """The dataset of a job that has no backbone to say whether it takes pictures or texts."""
+    task = installed().tasks.get(job.task)
+    refusals = []
+    for modality in task.modalities:
+        wanted = DatasetOptions(split=job.split, modality=modality, targets=task.targets)
+        try:
+            found = open_dataset(str(job.dataset), wanted, installed())
+        except ZooError as error:
+            refusals.append(error)
+            continue
+        if (found.modality, found.targets) == (modality, task.targets):
+            return found
+    raise refusals[0] if refusals else DatasetError(f"{job.dataset!r} has no examples for task {task.name!r}")
+
+
+def _seed(job: Job) -> None:
+    random.seed(job.seed)
+    np.random.seed(job.seed)

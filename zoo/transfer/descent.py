@@ -1,0 +1,74 @@
+"""Descent: a Keras model trained in epochs on an objective, and stopped with its cause where the loss is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import OptionError
+from zoo.runtime import Array
+from zoo.transfer.fitted import History
+from zoo.transfer.heads import Head, as_head, keras_head
+from zoo.transfer.objective import Objective
+
+JUDGED_AT_ONCE = 1024  # features that a head takes when it is judged
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How epochs go, in Keras' words; class_weight: by class number."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    callbacks: Sequence[Any] = ()
+    class_weight: dict[int, float] | None = None
+    seed: int = 0
+
+
+def descend(
+    kind: Any,
+    train: tuple[Array, Array],
+    test: tuple[Array, Array],
+    objective: Objective,
+    dropout: float,
+    settings: Settings,
+) -> tuple[Head, History]:
+    """A head trained with Adam on features; raises OptionError where the loss is no number any more."""
+    import keras
+
+    from zoo.framework import tf  # quietly, before Keras imports it loudly
+
+    keras.utils.set_random_seed(settings.seed)
+    model = keras_head(kind, train[0].shape[1], objective.width, dropout)
+    # Our own heads see features of mean square 1, whatever the network: one learning rate then suits all of them.
+    scale = 1 / max(float(np.sqrt(np.mean(np.square(train[0])))), 1e-12) if isinstance(kind, str) else 1.0
+    model.compile(
+        optimizer=keras.optimizers.Adam(settings.learning_rate),
+        loss=objective.keras_loss(),
+        metrics=objective.keras_metrics(),
+    )
+
+    def examples(features: Array, targets: Array) -> Any:
+        """Keras takes the batches of a tf.data.Dataset in half the time that it needs for those of an array."""
+        return tf.data.Dataset.from_tensor_slices((np.float32(scale) * features, targets))
+
+    found = model.fit(
+        examples(*train).shuffle(len(train[1]), seed=settings.seed).batch(settings.batch_size),
+        validation_data=examples(*test).batch(JUDGED_AT_ONCE),
+        callbacks=[keras.callbacks.TerminateOnNaN(), *settings.callbacks],
+        epochs=settings.epochs,
+        shuffle=False,  # done already; Keras warns that it can't
+        class_weight=settings.class_weight,
+        verbose=0,
+    )
+    losses = found.history["loss"]
+    if not np.isfinite(losses).all():
+        raise OptionError(
+            f"the loss became {losses[-1]} in epoch {len(losses)} at learning_rate={settings.learning_rate!r}; lower it"
+        )
+    history = {name: [float(value) for value in values] for name, values in found.history.items()}
+    return as_head(model, kind, scale), History(history, list(found.epoch))

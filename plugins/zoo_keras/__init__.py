@@ -18,7 +18,7 @@ def register_backbones(register: Callable[[zoo.BackboneSpec], None]) -> None:
 
 @zoo.hookimpl
 def register_formats(register: Callable[[zoo.FormatSpec], None]) -> None:
-    """Keras' files of today and of Keras 2, and TensorFlow 1's checkpoints."""
+    """Keras' files of today and of Keras 2, TensorFlow 1's checkpoints, and KerasHub's presets."""
     loader = "zoo_keras.files:KerasFileBackbone"
     register(
         zoo.FormatSpec(
@@ -41,5 +41,13 @@ def register_formats(register: Callable[[zoo.FormatSpec], None]) -> None:
             holds=("*.ckpt", "*.ckpt*.index"),
             endings=(".ckpt", ".ckpt.index"),
             loader="zoo_keras.slim:SlimBackbone",
+        )
+    )
+    register(
+        zoo.FormatSpec(
+            name="kerashub_preset",
+            help="a KerasHub preset",
+            holds=("model.weights.h5", "model.weights.json", "preprocessor.json", "task.json", "metadata.json"),
+            loader="zoo_keras.presets:PresetBackbone",
         )
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -44,27 +43,27 @@ def examples(model: Model, job: Job) -> Dataset | None:
 def parts(whole: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """A dataset in two, to learn from and to be judged on: the same for every pair.
 
-    A fifth of each class is held out; where each class keeps an example, however few there are. Raises DatasetError for
-    a class of one example, or for one class alone.
+    A fifth of each class is held out, one example at least. Raises DatasetError for a class of one example, or for one
+    class alone.
     """
-    from sklearn.model_selection import train_test_split
-
     found = list(whole)
-    targets = [int(example.target) for example in found]
-    counts = Counter(targets)
-    name = whole.labels.label if whole.labels else str
-    absent = set(whole.labels.names if whole.labels else ()) - set(counts)
-    alone = [target for target in sorted(absent) + sorted(counts) if counts[target] < 2]
-    if alone:
-        raise DatasetError(
-            f"{whole.name!r} has {counts[alone[0]]} examples of class {name(alone[0])!r}: two are needed, "
-            "one to learn from and one to be judged on"
-        )
-    if len(counts) < 2:
+    places: dict[int, list[int]] = {target: [] for target in (whole.labels.names if whole.labels else ())}
+    for place, example in enumerate(found):
+        places.setdefault(int(example.target), []).append(place)
+    for target, own in places.items():
+        if len(own) < 2:
+            name = whole.labels.label(target) if whole.labels else str(target)
+            raise DatasetError(
+                f"{whole.name!r} has {len(own) or 'no'} example of class {name!r}: two are needed, one to learn from "
+                "and one to be judged on"
+            )
+    if len(places) < 2:
         raise DatasetError(f"{whole.name!r} has examples of one class alone; a classifier needs two or more")
-    held = max(round(HELD_OUT * len(found)), len(counts))
-    learnt, judged = train_test_split(np.arange(len(found)), test_size=held, stratify=targets, random_state=seed)
+    random = np.random.default_rng(seed)
+    judged = {
+        place for own in places.values() for place in random.permutation(own)[: max(1, round(HELD_OUT * len(own)))]
+    }
     return (
-        Part(whole, [found[place] for place in sorted(learnt)], "learnt from"),
-        Part(whole, [found[place] for place in sorted(judged)], "held out"),
+        Part(whole, [example for place, example in enumerate(found) if place not in judged], "learnt from"),
+        Part(whole, [example for place, example in enumerate(found) if place in judged], "held out"),
     )

@@ -1,0 +1,150 @@
+"""`zoo bench --fit`: backbones trained on one's own data, judged on what was held out, beside two baselines."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from rows import failed, row
+
+import zoo
+from zoo.cli import main
+from zoo.dataset import DatasetOptions, as_dataset
+from zoo.errors import DatasetError
+from zoo_bench import scratch
+from zoo_bench.facts import Fitted
+from zoo_bench.holdout import parts
+from zoo_bench.job import Job
+from zoo_bench.row import read_rows
+from zoo_bench.selection import to_fit
+from zoo_bench.table import screen
+
+PARTS = DatasetOptions(modality="text", targets="class")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """60 pictures of handwritten digits, in a folder for each of two classes."""
+    folder = tmp_path_factory.mktemp("digits")
+    examples = list(zoo.get("classification", "tiny_cnn_s").dataset("tiny_digits"))
+    for name, digit in (("naught", 0), ("one", 1)):
+        (folder / name).mkdir()
+        for number, source in enumerate([example.input for example in examples if example.target == digit][:30]):
+            Image.open(source).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    def command(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["bench", *map(str, arguments)])
+        return ended.value.code, capsys.readouterr()
+
+    return command
+
+
+def texts(**classes):
+    names = list(classes)
+    pairs = [(text, names.index(name)) for name, found in classes.items() for text in found]
+    return as_dataset((*map(list, zip(*pairs, strict=True)),), PARTS)
+
+
+def test_a_fitted_backbone_stands_beside_a_network_from_scratch_and_the_majority(digits, tmp_path, run, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "rows.jsonl"
+    wanted = ("--data", f"folder:{digits}", "--fit", "frozen", "--backbone", "tiny_cnn_s", "--seconds", 0.05)
+    code, told = run(*wanted, "--out", out)
+    rows = {row.backbone: row for row in read_rows([out])[0]}
+    assert (code, set(rows)) == (0, {"tiny_cnn_s.digits", "from_scratch", "majority_class"}), told.err
+    fitted, plain, majority = (rows[name] for name in ("tiny_cnn_s.digits", "from_scratch", "majority_class"))
+    assert len({one.dataset.fingerprint for one in rows.values()}) == 1
+    assert {(one.fit.examples, one.dataset.n) for one in rows.values()} == {(48, 12)}
+    assert (majority.metrics["top1"].value, majority.throughput, majority.fit.seconds) == (0.5, None, None)
+    assert fitted.metrics["top1"].value > 0.9
+    assert (fitted.fit.strategy, fitted.fit.head, fitted.strategy) == ("frozen", "logistic", "frozen")
+    for one in (fitted, plain):
+        assert one.fit.seconds > 0
+        assert one.fit.saved > one.weights > 0
+        assert one.throughput.value > 0
+        assert one.check.value >= one.check.threshold
+    assert "fitted to 48 examples and judged on 12 others" in told.out
+    assert (tmp_path / "cache").is_dir()
+    assert not (tmp_path / "cache" / "features").exists()
+
+
+def test_each_strategy_is_a_job_and_each_baseline_once():
+    found = to_fit([Job("classification", "a", "features"), Job("classification", "b", "features")], ["frozen", "last"])
+    assert [(job.backbone, job.fit) for job in found] == [
+        ("a", "frozen"),
+        ("a", "last"),
+        ("b", "frozen"),
+        ("b", "last"),
+        ("majority_class", "majority_class"),
+        ("from_scratch", "from_scratch"),
+    ]
+
+
+def test_a_pair_that_is_not_fitted_is_asked_for_as_older_rows_were():
+    assert "fit" not in Job("classification", "a", "logits").asked
+    assert Job("classification", "a", "features", fit="last").asked["fit"] == "last"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fit", "frozen,tepid"], "'tepid' is no strategy; there are 'frozen'"),
+        (["--fit", "frozen"], "name them with --data"),
+        (
+            ["--fit", "frozen", "--data", "tiny_digits", "--task", "detection"],
+            "no head can be fitted for task 'detection'",
+        ),
+        (["--fit", "frozen", "--data", "tiny_digits", "--backbone", "tiny_det_s"], "a head is fitted on 'features'"),
+        (["--fit", "frozen", "--data", "folder:/nowhere", "--backbone", "tiny_*"], "there is no '/nowhere'"),
+    ],
+)
+def test_what_can_not_be_fitted_is_wrong_usage(arguments, words, run):
+    code, told = run(*arguments)
+    assert (code, words in told.err) == (2, True), told.err
+
+
+def test_every_class_is_in_both_parts_and_no_example_is():
+    whole = texts(many=[f"a {n}" for n in range(40)], few=["b 0", "b 1"])
+    learnt, judged = ({(e.input, e.target) for e in part} for part in parts(whole, seed=0))
+    assert not learnt & judged
+    assert learnt | judged == {(e.input, e.target) for e in whole}
+    assert {target for _, target in learnt} == {target for _, target in judged} == {0, 1}
+    again = [part.fingerprint() for part in parts(whole, seed=0)]
+    assert again == [part.fingerprint() for part in parts(whole, seed=0)]
+    assert again != [part.fingerprint() for part in parts(whole, seed=1)]
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [({"a": ["x", "y"], "b": ["z"]}, "has 1 example of class '1'"), ({"a": ["x", "y"]}, "of one class alone")],
+)
+def test_data_that_can_not_be_parted_are_named(classes, words):
+    with pytest.raises(DatasetError, match=words):
+        parts(texts(**classes), seed=0)
+
+
+def test_a_network_from_scratch_learns_texts(tmp_path):
+    data = texts(
+        warm=[f"the sun is {w} and hot" for w in "abcdefghij"], cold=[f"ice and snow are {w}" for w in "abcdefghij"]
+    )
+    scratch.train(data, "classification", tmp_path / "saved", seed=0)
+    model = zoo.load(tmp_path / "saved")
+    assert [model.predict(text).label for text in ("hot, hot SUN!", "snow", "")][:2] == ["0", "1"]
+    assert np.isfinite(model.predict("").score)
+
+
+def test_the_table_of_fits_ranks_and_names_what_failed():
+    about = Fitted(strategy="last", head="linear", seconds=12.3, examples=48, saved=2_000_000)
+    good = row("good", 100.0, 0.9, fit=about, asked={"fit": "last"})
+    worse = row("good", 100.0, 0.8, fit=about.model_copy(update={"strategy": "full"}), asked={"fit": "full"})
+    shown = screen([worse, good, failed("bad", "PairError: no variables", asked={"fit": "full"})])
+    assert "failed: classification/bad, full: PairError: no variables" in shown
+    lines = [line.split() for line in shown.splitlines() if line.startswith("good")]
+    assert [line[1] for line in lines[:2]] == ["last", "full"]
+    assert "training s" in shown
+    assert json.loads(good.model_dump_json())["fit"]["saved"] == 2_000_000

@@ -121,7 +121,7 @@ def openvino(folder: Path) -> Side:
 def timm(folder: Path) -> Side:
     """torch in channels-last bf16 with `inference_mode` (docs.pytorch.org: "Channels Last Memory Format in PyTorch",
     performance tuning guide). Weights are its own, random: speed does not depend on them."""
-    torch = _torch()
+    torch = import_torch()
     import timm
 
     name = {"mobilenet_v2": "mobilenetv2_100", "inception_v3": "inception_v3"}[folder.name]
@@ -136,7 +136,7 @@ def timm(folder: Path) -> Side:
     return _each(call), f"timm {timm.__version__}, torch {torch.__version__}, bf16, channels-last"
 
 
-def _torch() -> Any:
+def import_torch() -> Any:
     """torch on all cores. Where torchvision was built for another torch, the operators that its import asks for are
     declared: no network here calls them."""
     import torch
@@ -174,7 +174,7 @@ def saved_model(folder: Path) -> Side:
 def sentence_transformers(folder: Path) -> Side:
     """`SentenceTransformer.encode` in bf16, which sorts by length by itself (sbert.net, "Speeding up Inference"). The
     architecture and vocabulary of all-MiniLM-L6-v2 with random weights: the published ones come from a hub."""
-    torch = _torch()
+    torch = import_torch()
     import sentence_transformers
     from sentence_transformers import SentenceTransformer, models
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from zoo.saved import saved_facts, write_saved
 from zoo.specs import BackboneSpec, OutputSpec
 from zoo.task import Failed
 from zoo.transfer.heads import Head, read_head
+from zoo.transfer.held import HeldOut, read_held_out
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Headed(Compiled):
 
 
 class FittedModel(Model):
-    """A model whose head `Model.fit` has trained. failed: the examples that could not be read."""
+    """A model whose head `Model.fit` has trained. failed: the examples that could not be read; held: on what judged."""
 
     def __init__(
         self,
@@ -86,6 +88,7 @@ class FittedModel(Model):
         history: History,
         training: Training,
         failed: tuple[Failed, ...] = (),
+        held: HeldOut | None = None,
     ) -> None:
         spec = _with_head(source.spec, labels)
         super().__init__(
@@ -102,6 +105,7 @@ class FittedModel(Model):
         self.history = history
         self.training = training
         self.failed = failed
+        self.held = held
 
     @property
     def name(self) -> str:
@@ -118,6 +122,16 @@ class FittedModel(Model):
         """See `zoo.Model.files`; the head lies in memory."""
         return super().files("features")
 
+    def report(self, out: str | os.PathLike[str], data: Any = None, **options: Any) -> Path:
+        """Write report.html, report.json and PNG files into the folder `out`; returns the page's path.
+
+        data: what to report on, with `options` as `evaluate` takes them; by default what was held out in fitting.
+        See `zoo.transfer.report.write_report`.
+        """
+        from zoo.transfer.report import write_report
+
+        return write_report(self, out, data, **options)
+
     def save(self, path: Any) -> Path:
         """See `zoo.Model.save`; head, history and how it was trained travel along."""
 
@@ -126,6 +140,7 @@ class FittedModel(Model):
                 "history": dict(self.history.history),
                 "epoch": self.history.epoch,
                 "training": asdict(self.training),
+                "held": self.held and self.held.save(folder),
             }
             return {"fitted": {"head": self.head.save(folder)} | facts}
 
@@ -142,9 +157,10 @@ def load_fitted(folder: Path, source: Model) -> FittedModel:
         training = Training(**told["training"] | {"notes": tuple(told["training"]["notes"])})
         labels = source.spec.outputs["logits"].labels
         space = LabelSpace("own", dict(enumerate(labels if isinstance(labels, tuple) else ())))
-    except (KeyError, TypeError) as error:
+        held = read_held_out(folder, told["held"]) if told.get("held") else None
+    except (KeyError, TypeError, OSError, ValueError) as error:
         raise WeightsError(f"the fitted model in {str(folder)!r} lacks {error}; save it again") from error
-    return FittedModel(source, head, space, history, training)
+    return FittedModel(source, head, space, history, training, held=held)
 
 
 def _with_head(spec: BackboneSpec, labels: LabelSpace) -> BackboneSpec:

@@ -17,6 +17,7 @@ from zoo.transfer.descent import Settings, descend
 from zoo.transfer.features import extract
 from zoo.transfer.fitted import FittedModel, History, Training
 from zoo.transfer.heads import Head, solve_logistic
+from zoo.transfer.held import HeldOut
 from zoo.transfer.objective import Objective, objective_of
 from zoo.transfer.splits import held_out, open_datasets
 
@@ -66,8 +67,10 @@ def fit(
     if apart is None:
         places = held_out(found.targets, float(validation), seed, objective.labels)
         train, test = ((found.features[part], found.targets[part]) for part in places)
+        held = HeldOut.of(training, options, places[1])
     else:
         train, test = (found.features, found.targets), _features(model, apart, objective, at_once)
+        held = HeldOut.of(apart, {name: value for name, value in options.items() if name != "split"})
     objective.require(train[1], training.name)
     extracted = time.perf_counter()
     kind = ("logistic" if epochs is None and len(train[1]) <= MANY else "linear") if head == "auto" else head
@@ -90,7 +93,7 @@ def fit(
         {"features": round(extracted - begun, 3), "head": round(time.perf_counter() - extracted, 3)},
         (f"{len(found.failed)} examples could not be read",) if found.failed else (),
     )
-    return FittedModel(model, trained, objective.labels, history, told, found.failed)
+    return FittedModel(model, trained, objective.labels, history, told, found.failed, held)
 
 
 def _check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size: int) -> None:

@@ -1,0 +1,144 @@
+"""Reports: how a fitted model was trained and how well it does, as one page, its pictures, and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.backbone import import_loader
+from zoo.errors import DatasetError, OptionError
+from zoo.progress import busy
+from zoo.weights import digest
+
+if TYPE_CHECKING:
+    from zoo.transfer.fitted import FittedModel
+    from zoo.transfer.report.judged import Judged
+
+FORMAT = 1  # of report.json
+PAGE, FACTS = "report.html", "report.json"
+# What the targets are -> the module's function `report(judged) -> Report` that knows what to say of them.
+KINDS = {"class": "zoo.transfer.report.classifier:report"}
+
+
+def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = None, **options: Any) -> Path:
+    """Write report.html, report.json and a PNG for each figure into the folder `out`; returns the page's path.
+
+    data: a dataset's name or path, `(x, y)`, ..., as `Model.evaluate` takes it, with `options` beside it; by default
+        what was held out when the model was fitted. Features come from the cache where they are there.
+    Raises MissingPackageError without matplotlib, DatasetError, LabelError, OptionError where `out` can't be written.
+    """
+    from zoo.transfer.report import drawing, page
+
+    drawing.require()
+    folder = _folder(out)
+    judged = _judged(fitted, data, options)
+    kind = import_loader(KINDS[judged.targets_are], f"the report of {judged.targets_are!r}")
+    with busy("drawing the report"):
+        found = kind(judged)
+        training = _training(fitted, judged)
+        curves = drawing.curves(fitted.history.history) if fitted.history.history else None
+        drawn = [*([curves] if curves else []), *found.drawn]
+        parts = [page.Section("Training", page.figure(curves), _how(fitted))] if curves else []
+        parts += [*found.sections, _unreadable(judged), page.Section("How it was trained", page.facts(training))]
+        whole = page.page(fitted.name, judged.source, found.cards, [part for part in parts if part is not None])
+        facts = {
+            "format": FORMAT,
+            "model": fitted.name,
+            "data": {"name": judged.dataset.name, "examples": len(judged), "which": judged.source},
+            **found.told,
+            "history": dict(fitted.history.history),
+            "training": training,
+            "unreadable": [failed.to_json() for failed in judged.failed],
+        }
+        files = {f"{one.name}.png": one.png(drawing.LIGHT) for one in drawn}
+    files |= {FACTS: (json.dumps(facts, indent=1) + "\n").encode(), PAGE: whole.encode()}
+    for name, content in files.items():
+        _put(folder / name, content)
+    return folder / PAGE
+
+
+def _judged(fitted: FittedModel, data: Any, options: Mapping[str, Any]) -> Judged:
+    from zoo.transfer.report.judged import judge
+
+    if data is not None:
+        dataset = fitted.dataset(data, **options)
+        return judge(fitted, dataset, None, f"On all examples of {dataset.name}")
+    if any(value is not None for value in options.values()):
+        named = ", ".join(name for name, value in options.items() if value is not None)
+        raise OptionError(f"{named} without data means nothing: the report is on what was held out; give data=...")
+    if fitted.held is None:
+        raise DatasetError(f"{fitted.name!r} does not say what was held out; name the data to report on (data=...)")
+    dataset, places = fitted.held.dataset(fitted), fitted.held.places
+    which = "held out for validation" if places is not None else "that are its validation data"
+    count = f"{len(places):,} examples" if places is not None else "examples"
+    return judge(fitted, dataset, places, f"On {count} of {dataset.name} {which}")
+
+
+def _how(fitted: FittedModel) -> str:
+    if max(map(len, fitted.history.history.values())) < 2:
+        return "Solved to its optimum in one step: there are no epochs to draw."
+    return "By epoch; the dashed line is what the head was trained on."
+
+
+def _unreadable(judged: Judged) -> Any:
+    from zoo.transfer.report import page
+
+    if not judged.failed:
+        return None
+    rows = [(failed.input, str(failed.error)) for failed in judged.failed]
+    told = f"{len(rows):,} of the dataset's examples could not be read, and are in no figure."
+    return page.Section("Unreadable files", page.table("Unreadable files", ("file", "why"), rows), told)
+
+
+def _training(fitted: FittedModel, judged: Judged) -> dict[str, Any]:
+    """How the model was trained and what ran, by what people call it."""
+    told = asdict(fitted.training)
+    seconds = told.pop("seconds", {})
+    run = fitted.compiled("features") if fitted.loaded("features") else None
+    found = {
+        "backbone": fitted.spec.name,
+        "weights": f"sha256 of sha256s {digest(fitted.files('features')['weights'])[:16]}",
+        **{name.replace("_", " "): value for name, value in told.items() if value not in (None, (), {}, [])},
+        "seconds": ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()),
+        "runtime": f"{fitted.runtime.spec.name}, {run.precision} on {run.device}" if run else fitted.runtime.spec.name,
+        "unreadable files": len(judged.failed),
+        "versions": ", ".join(
+            f"{name} {found}" for name in ("tf-model-zoo", "tensorflow") if (found := _version(name))
+        ),
+    }
+    return {name: "; ".join(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _folder(out: str | os.PathLike[str]) -> Path:
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"the folder {str(folder)!r} can't be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise OptionError(f"the folder {str(folder)!r} can't be written")
+    return folder
+
+
+def _put(file: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; one of an earlier report is replaced."""
+    draft = file.with_name(f".{file.name}-{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        draft.replace(file)
+    except OSError as error:
+        raise OptionError(f"{str(file)!r} can't be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)

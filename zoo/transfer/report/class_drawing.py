@@ -1,0 +1,142 @@
+"""What is drawn of a classifier: confusion matrix, reliability diagram, the grid of pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo.errors import InputError
+from zoo.inputs import picture
+from zoo.transfer.report.classes import Findings
+from zoo.transfer.report.drawing import Drawn, Palette
+from zoo.transfer.report.judged import Judged
+
+COUNTED = 25  # classes up to which each cell of the confusion matrix holds its count
+NAMED = 120  # classes up to which each is named beside it
+COLUMNS = 5
+THUMBNAIL = 176  # pixels
+
+
+def confusion(found: Findings) -> Drawn:
+    """The confusion matrix: colour is the share of the true class, so that rare classes are as readable as common."""
+    labels, counts = found.judged.labels, found.confusion
+    n = len(labels)
+    longest = max(map(len, (shortened(label) for label in labels)))
+    cell = 0.62 if n <= 8 else 0.46 if n <= COUNTED else 0.17 if n <= NAMED else 9.0 / n
+    side = max(n * cell, 2.2)
+    margin = 0.75 + (0.075 * longest if n <= NAMED else 0.3)
+
+    def draw(figure: Any, palette: Palette) -> None:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        axes = figure.subplots()
+        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        # Its square root: single mistakes among hundreds stay visible.
+        shades = LinearSegmentedColormap.from_list("shares", palette.ramp)
+        image = axes.imshow(np.sqrt(shares), cmap=shades, vmin=0, vmax=1, interpolation="nearest")
+        _name_classes(axes, labels)
+        if n <= COUNTED:
+            for (row, column), count in np.ndenumerate(counts):
+                dark = shares[row, column] > 0.3
+                colour = palette.paper if dark else palette.ink if count else palette.grid
+                axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=10 if n <= 8 else 8)
+        bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3 / side), pad=0.02, ticks=np.sqrt([0, 0.1, 0.5, 1]))
+        bar.ax.set_yticklabels(["0 %", "10 %", "50 %", "100 %"], fontsize=8)
+        bar.outline.set_visible(False)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+
+    told = [f"{count} {labels[true]} taken for {labels[answer]}" for true, answer, count in found.confused[:5]]
+    alt = f"Confusion matrix of {n} classes. " + ("Most often: " + "; ".join(told) if told else "No mistakes") + "."
+    width = side + margin + 0.9
+    return Drawn("confusion", alt, (width, side + margin), draw, least=int(width * 62) if n > 8 else 0)
+
+
+def _name_classes(axes: Any, labels: tuple[str, ...]) -> None:
+    n = len(labels)
+    if n > NAMED:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return
+    size = 10 if n <= 8 else 8.5 if n <= COUNTED else 7
+    names = [shortened(label) for label in labels]
+    turned = sum(map(len, names)) > 4 * n or n > 8
+    axes.set_xticks(range(n), names, rotation=90 if turned else 0, fontsize=size)
+    axes.set_yticks(range(n), names, fontsize=size)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def reliability(found: Findings) -> Drawn:
+    """How often answers of a stated probability are right, with intervals; below, how many there are of each."""
+
+    def draw(figure: Any, palette: Palette) -> None:
+        axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        axes.plot([0, 1], [0, 1], color=palette.faint, linestyle="--", linewidth=1, label="perfectly calibrated")
+        where = [bin.confidence for bin in found.bins]
+        shares = [bin.accuracy for bin in found.bins]
+        below = [share.value - (share.low or 0.0) for share in shares]
+        above = [(share.high if share.high is not None else 1.0) - share.value for share in shares]
+        right = [share.value for share in shares]
+        style = {"color": palette.right, "marker": "o", "markersize": 5, "linewidth": 1.6, "elinewidth": 1.2}
+        axes.errorbar(where, right, yerr=[np.maximum(below, 0), np.maximum(above, 0)], label="this model", **style)
+        axes.set(xlim=(0, 1.01), ylim=(0, 1.02), ylabel="share right")
+        axes.grid()
+        axes.legend(loc="upper left", fontsize=9)
+        for bin in found.bins:
+            bar = counts.bar((bin.low + bin.high) / 2, bin.n, width=0.09, color=palette.faint)
+            counts.bar_label(bar, [bin.n], fontsize=8)
+        counts.margins(y=0.3)
+        counts.set(xlabel="probability of the answer", ylabel="examples", yticks=[])
+
+    alt = f"Reliability diagram: expected calibration error {found.ece:.4f}."
+    return Drawn("calibration", alt, (5.2, 4.6), draw)
+
+
+def pictures(found: Findings) -> Drawn:
+    """The grid of pictures: prediction blue where right and red where wrong, the true label in brackets."""
+    judged, places = found.judged, found.shown
+    rows = -(-len(places) // COLUMNS)
+
+    def draw(figure: Any, palette: Palette) -> None:
+        all_axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+        for axes in all_axes:
+            axes.axis("off")
+        for axes, place, source in zip(all_axes, places, sources(judged, places), strict=False):
+            shown = thumbnail(source)
+            if shown is not None:
+                axes.imshow(shown)
+            colour = palette.right if judged.right[place] else palette.wrong
+            answer, true = (shortened(judged.labels[ids[place]], 18) for ids in (judged.answers, judged.targets))
+            told = f"{answer} {judged.scores[place].max():.0%}\n({true})"
+            axes.set_title(told, color=colour, fontsize=9, loc="center", fontweight="normal")
+
+    wrong = sum(not judged.right[place] for place in places)
+    return Drawn("predictions", f"{len(places)} pictures, {wrong} of them predicted wrong.", (9, 2.15 * rows), draw)
+
+
+def sources(judged: Judged, places: Any) -> list[Any]:
+    """The inputs of the examples at `places`."""
+    return [example.input for example in judged.examples(places)]
+
+
+def thumbnail(source: Any, side: int = THUMBNAIL) -> Image.Image | None:
+    """A small square of the middle of a picture; None where it can't be read any more."""
+    try:
+        whole = picture(source)
+    except InputError:
+        return None
+    smallest = min(whole.size)
+    method = Image.Resampling.NEAREST if smallest < side / 2 else Image.Resampling.BICUBIC
+    return ImageOps.fit(whole, (side, side), method)
+
+
+def shortened(text: str, most: int = 24) -> str:
+    """`text`, cut in the middle where it is longer than `most` characters."""
+    if len(text) <= most:
+        return text
+    half = (most - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"

@@ -79,3 +79,58 @@ def test_a_turn_counts_what_came_out_of_a_stream(sides):
 def test_every_side_says_what_its_settings_are_and_is_run_by_name(throughput, sides):
     assert {side for group in throughput.SIDES.values() for side in group} == set(sides.SIDES)
     assert all(side.__doc__ for side in sides.SIDES.values())
+
+
+@pytest.fixture
+def transfer(monkeypatch):
+    monkeypatch.syspath_prepend(str(PEERS))
+    return importlib.import_module("transfer")
+
+
+def turn(seconds, accuracy, **parts):
+    return {"seconds": seconds, "accuracy": accuracy, "busy": 0.0, "error": None, "parts": parts}
+
+
+def test_the_usual_recipe_is_held_against_ours_round_by_round(transfer):
+    turns = {
+        "usual": [turn(60.0, 0.6), turn(120.0, 0.62)],  # the machine was slow in the second round, for both
+        "zoo_equal": [turn(12.0, 0.7), turn(20.0, 0.72)],
+        "zoo_defaults": [turn(10.0, 0.88), turn(20.0, 0.88)],
+        "zoo_again": [turn(15.0, 0.8, imports=4.0, first=10.0, second=12.5)],
+        "zoo_folds": [{"seconds": 5.0, "accuracy": None, "busy": 0.0, "error": "it broke"}],
+    }
+    found = transfer.figures(turns)
+    assert (found["speedup"], found["speedup_defaults"]) == (5.5, 6.0)
+    assert (found["gain"], found["gain_equal"], found["second_fit_seconds"]) == (0.27, 0.1, 2.5)
+    assert found["folds_over_plain"] is found["speedup_openvino"] is found["gain_full"] is None
+    sides = {side: transfer.summary(done) for side, done in turns.items()}
+    shown = transfer.table(found | {"sides": sides, "data": "flowers", "busy": 0.5})
+    assert "zoo_folds                   -  it broke" in shown
+    assert "speedup                 5.500  at least 4 wanted\n" in shown
+    assert "other work took 50% of the processors" in shown
+
+
+def test_a_missed_goal_is_said(transfer):
+    assert transfer.judged("speedup", 3.9) == "at least 4 wanted: MISSED"
+    assert transfer.judged("folds_over_plain", 1.6) == "at most 1.5 wanted: MISSED"
+    assert (transfer.judged("speedup", 4.0), transfer.judged("gain", 0.1)) == ("at least 4 wanted", "")
+
+
+def test_a_side_of_transfer_that_fails_says_why(transfer, tmp_path):
+    found = transfer.process("zoo_openvino", tmp_path / "none", tmp_path, tmp_path / "cache", 0)
+    assert "there is no" in found["error"]
+    assert (found["accuracy"], found["seconds"] > 0) == (None, True)
+
+
+@pytest.mark.assets
+def test_a_side_without_tensorflow_trains_and_is_judged(transfer, assets, tmp_path):
+    for part, count in (("train", 8), ("val", 4)):
+        for name in ("daisy", "roses"):
+            (tmp_path / part / name).mkdir(parents=True)
+            pictures = sorted((assets / "data" / "flowers_600" / part / name).iterdir())[:count]
+            for picture in pictures:
+                (tmp_path / part / name / picture.name).symlink_to(picture)
+    found = transfer.process("zoo_openvino", tmp_path, assets, tmp_path / "cache", 0)
+    assert found["error"] is None
+    assert found["accuracy"] >= 0.75
+    assert 0 < found["parts"]["imports"] < found["parts"]["trained"] <= found["seconds"] + 0.1

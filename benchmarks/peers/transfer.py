@@ -23,7 +23,8 @@ features never are, but where a side makes them itself. A seed is the round's nu
     make peers && .venv/bin/python benchmarks/peers/transfer.py [--json] [--rounds 2] [--slow] [--data FOLDER]
 
 Needs the folder of real models and data, ../shared/assets or ZOO_ASSETS; --data takes other pictures, train/ and val/
-with a folder for each class. A side that fails is null with the reason.
+with a folder for each class. A side that fails is null with the reason,
+and the exit code 1.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ def main() -> None:
         print(json.dumps(found | {"machine": machine().model_dump(), "versions": versions()}, indent=1))
     else:
         print(table(found))
+    if any(about["error"] for about in found["sides"].values()):
+        raise SystemExit(1)
 
 
 def measured(arguments: argparse.Namespace, data: Path, assets: Path, cache: Path, *, quiet: bool) -> dict[str, Any]:

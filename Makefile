@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "zoo needs Python 3.11 or newer; name one: make install PYTHON=python3.11"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[text,openvino,onnx,litert,openxla,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[text,openvino,onnx,litert,openxla,kerashub,test]'
 	touch $(STAMP)
 
 demo: install  ## the benchmark over all zoo_tiny pairs: the table on screen and in out/demo.md
@@ -40,7 +40,7 @@ PEERS := .venv-peers/bin/python -m pip install --quiet --disable-pip-version-che
 
 peers: install  ## what benchmarks/peers compares with; torch's CPU build and what needs it only where they install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[text,test,openvino,onnx,litert,openxla]'
+		--editable '.[text,test,openvino,onnx,litert,openxla,kerashub]'
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	$(PEERS) torch==2.13.0+cpu && $(PEERS) --no-deps torchvision==0.28.0 && $(PEERS) timm sentence-transformers || \
 		echo "torch's CPU build, timm or sentence-transformers can't be installed here: their figures will be missing"

@@ -1,19 +1,24 @@
-"""Keras: its Applications as a catalogue, and a user's own `.keras` and `.h5` files."""
+"""Keras: its Applications and KerasHub's presets as catalogues, and a user's own files of many forms."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import zoo
 
+PRESETS = Path(__file__).with_name("presets.json")
+
 
 @zoo.hookimpl
 def register_backbones(register: Callable[[zoo.BackboneSpec], None]) -> None:
-    """Every row of the catalogues: what Keras publishes, and slim's checkpoint of a Keras Application."""
+    """Every row of the catalogues: Keras Applications, slim's checkpoint of one, and KerasHub's presets."""
     for name in ("catalog.toml", "slim.toml"):
         for spec in zoo.read_catalog(Path(__file__).with_name(name)):
             register(spec)
+    for row in json.loads(PRESETS.read_text(encoding="utf-8")):
+        register(zoo.BackboneSpec.model_validate(row | {"loader": "zoo_keras.presets:PresetBackbone"}))
 
 
 @zoo.hookimpl

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoo.backbone import load_backbone
+from zoo.specs import BackboneSpec
+
 KERNEL = np.random.default_rng(1).normal(size=(192, 5)).astype(np.float32)
 PICTURES = np.random.default_rng(0).random((3, 8, 8, 3), dtype=np.float32)
 LOGITS = PICTURES.reshape(3, 192) @ KERNEL
@@ -127,3 +130,16 @@ FORMS = {
     "keras_hdf5 of Keras 2": keras2_file,
     "tflite": tflite_file,
 }
+
+
+def spec(output="logits", *, input=None, **facts):
+    """A row for the small network; `output_facts` are those of its output."""
+    bound = {"weights": {}, "width": 5} | facts.pop("output_facts", {})
+    return BackboneSpec(
+        name="mine", input={"kind": "image", "size": [8, 8]} | (input or {}), outputs={output: bound}, **facts
+    )
+
+
+def opened(path, output="logits", **facts):
+    """The backbone of whatever lies at `path`."""
+    return load_backbone(spec(output, **facts), output, {"weights": path})

@@ -1,18 +1,18 @@
 """Every form of weights on disk: recognised by its path, read by its own loader, and told apart when it is broken."""
 
 import shutil
+import sys
 import tarfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from file_forms import FORMS, KERNEL, LOGITS, PICTURES, tf1_hub_module
+from file_forms import FORMS, KERNEL, LOGITS, PICTURES, opened, spec, tf1_hub_module
 
 import zoo
-from zoo.backbone import load_backbone
 from zoo.errors import ArchiveError, BackboneError, MissingPackageError, RuntimeLoadError, WeightsError, ZooError
 from zoo.formats import format_of
-from zoo.specs import BackboneSpec
+from zoo.plugins import installed
 
 pytestmark = [
     # Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
@@ -43,18 +43,12 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.delenv("ZOO_TRUST_CODE", raising=False)
 
 
-def spec(output="logits", *, input=None, **facts):
-    bound = {"weights": {}, "width": 5} | facts.pop("output_facts", {})
-    return BackboneSpec(
-        name="mine", input={"kind": "image", "size": [8, 8]} | (input or {}), outputs={output: bound}, **facts
-    )
-
-
-def opened(path, output="logits", **facts):
-    return load_backbone(spec(output, **facts), output, {"weights": path})
-
-
 # -------------------------------------------------------------------------------------------- what holds for all
+
+
+def test_every_format_is_tried():
+    elsewhere = {"tf1_checkpoint", "kerashub_preset"}  # test_slim.py, test_presets.py
+    assert {form.name for form in installed().formats} == {kind.split()[0] for kind in FORMS} | elsewhere
 
 
 @every_form
@@ -240,67 +234,7 @@ def test_the_graph_inside_a_saved_model_s_folder_is_no_frozen_one(written):
         opened(written("saved_model") / "saved_model.pb").load()
 
 
-def test_features_are_those_of_the_layer_that_the_row_names(written):
-    backbone = opened(written("keras"), "features", output_facts={"width": 192, "key": "flat"})
-    np.testing.assert_allclose(backbone.forward(PICTURES)["features"], PICTURES.reshape(3, 192), rtol=1e-5)
-    with pytest.raises(
-        BackboneError, match=r"has no layer 'flatten'; its last are 'input_layer.*', 'same', 'flat', 'top'"
-    ):
-        opened(written("keras"), "features", output_facts={"key": "flatten"}).load()
-
-
-def with_code(file):
-    import keras
-
-    images = keras.Input([8, 8, 3])
-    same = keras.layers.Lambda(lambda x: x * 1.0, output_shape=(8, 8, 3), name="sneaky")(images)
-    model = keras.Model(images, keras.layers.Dense(5, use_bias=False)(keras.layers.Flatten()(same)))
-    model.layers[-1].kernel.assign(KERNEL)
-    model.save(file)
-    return file
-
-
-@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
-def test_a_keras_lambda_is_refused_by_name_and_runs_where_it_is_trusted(name, tmp_path, monkeypatch):
-    file = with_code(tmp_path / name)
-    with pytest.raises(WeightsError, match=rf"'mine': .*{name}' holds code .*layer 'sneaky' of class 'Lambda'.*trust"):
-        opened(file).load()
-    monkeypatch.setenv("ZOO_TRUST_CODE", "1")
-    np.testing.assert_allclose(opened(file).forward(PICTURES)["logits"], LOGITS, rtol=1e-4, atol=1e-4)
-
-
-def test_a_function_outside_keras_parts_is_refused_by_name(written, tmp_path):
-    import json
-    import zipfile
-
-    file = tmp_path / "model.keras"
-    with zipfile.ZipFile(written("keras")) as old, zipfile.ZipFile(file, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "config.json":
-                config = json.loads(content)
-                layer = config["config"]["layers"][-1]["config"]
-                layer["activation"] = {"class_name": "function", "module": "keras.utils", "config": "get_file"}
-                content = json.dumps(config).encode()
-            new.writestr(name, content)
-    with pytest.raises(WeightsError, match=r"holds code beside its weights: 'get_file' of module 'keras.utils'"):
-        opened(file).load()
-
-
-def test_weights_alone_go_into_the_application_that_the_row_names(tmp_path):
-    import keras
-
-    model = keras.applications.MobileNetV2(weights=None, classes=5, classifier_activation=None, input_shape=(32, 32, 3))
-    model.save_weights(tmp_path / "my.weights.h5")
-    seen = {"size": [32, 32]}
-    with pytest.raises(BackboneError, match=r"my\.weights\.h5' holds weights alone.* options\.application"):
-        opened(tmp_path / "my.weights.h5", input=seen).load()
-    backbone = opened(tmp_path / "my.weights.h5", input=seen, options={"application": "MobileNetV2"})
-    batch = np.random.default_rng(0).random((2, 32, 32, 3), dtype=np.float32)
-    np.testing.assert_allclose(backbone.forward(batch)["logits"], model(batch), rtol=1e-4, atol=1e-6)
-
-
 def test_without_litert_a_tflite_file_says_what_to_install(written, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'tf-model-zoo\[litert\]'"):
         opened(written("tflite")).load()

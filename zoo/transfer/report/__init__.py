@@ -102,7 +102,7 @@ def _training(fitted: FittedModel, judged: Judged) -> dict[str, Any]:
     run = fitted.compiled("features") if fitted.loaded("features") else None
     found = {
         "backbone": fitted.spec.name,
-        "weights": f"sha256 of sha256s {digest(fitted.files('features')['weights'])[:16]}",
+        "weights": f"sha256 {digest(fitted.files('features')['weights'])}",
         **{name.replace("_", " "): value for name, value in told.items() if value not in (None, (), {}, [])},
         "seconds": ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()),
         "runtime": f"{fitted.runtime.spec.name}, {run.precision} on {run.device}" if run else fitted.runtime.spec.name,

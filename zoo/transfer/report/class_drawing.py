@@ -62,7 +62,7 @@ def _name_classes(axes: Any, labels: tuple[str, ...]) -> None:
         return
     size = 10 if n <= 8 else 8.5 if n <= COUNTED else 7
     names = [shortened(label) for label in labels]
-    turned = sum(map(len, names)) > 4 * n or n > 8
+    turned = max(map(len, names)) > (7 if n <= 8 else 4 if n <= COUNTED else 0)
     axes.set_xticks(range(n), names, rotation=90 if turned else 0, fontsize=size)
     axes.set_yticks(range(n), names, fontsize=size)
     axes.tick_params(length=0)
@@ -81,7 +81,7 @@ def reliability(found: Findings) -> Drawn:
         below = [share.value - (share.low or 0.0) for share in shares]
         above = [(share.high if share.high is not None else 1.0) - share.value for share in shares]
         right = [share.value for share in shares]
-        style = {"color": palette.right, "marker": "o", "markersize": 5, "linewidth": 1.6, "elinewidth": 1.2}
+        style = {"color": palette.right, "fmt": "o", "markersize": 6, "elinewidth": 1.4}  # no line: bins are apart
         axes.errorbar(where, right, yerr=[np.maximum(below, 0), np.maximum(above, 0)], label="this model", **style)
         axes.set(xlim=(0, 1.01), ylim=(0, 1.02), ylabel="share right")
         axes.grid()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 from zoo.metrics import Score
@@ -13,7 +14,7 @@ from zoo.transfer.report.judged import Judged
 from zoo.transfer.report.kind import Report
 from zoo.transfer.report.page import Answer, Section, figure, gallery, table, texts
 
-LONGEST = 400  # characters of a text that are shown
+LONGEST = 280  # characters of a text that are shown
 
 
 def report(judged: Judged) -> Report:
@@ -102,7 +103,7 @@ def _answers(judged: Judged, places: Sequence[int]) -> list[Answer]:
             float(judged.scores[place].max()),
             bool(judged.right[place]),
             _jpeg(source) if judged.kind == "image" else None,
-            str(source)[:LONGEST] if judged.kind == "text" else "",
+            textwrap.shorten(str(source), LONGEST, placeholder=" …") if judged.kind == "text" else "",
         )
         for place, source in zip(places, inputs, strict=True)
     ]

@@ -10,6 +10,8 @@ from typing import Any
 
 from zoo.errors import MissingPackageError
 
+DPI = 144
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -51,7 +53,7 @@ class Drawn:
     draw: Callable[[Any, Palette], None]
     least: int = 0
 
-    def png(self, palette: Palette, dpi: int = 144) -> bytes:
+    def png(self, palette: Palette) -> bytes:
         """The figure as a PNG file; raises MissingPackageError without matplotlib."""
         matplotlib, figure_class = _matplotlib()
         with matplotlib.rc_context(_style(palette)), warnings.catch_warnings():
@@ -59,7 +61,7 @@ class Drawn:
             figure = figure_class(figsize=self.size, layout="constrained")
             self.draw(figure, palette)
             stream = io.BytesIO()
-            figure.savefig(stream, format="png", dpi=dpi)
+            figure.savefig(stream, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.08)
         return stream.getvalue()
 
 
@@ -121,7 +123,7 @@ def curves(history: Mapping[str, Sequence[float]]) -> Drawn:
                 axes.set_ylim(top=1.02)
 
     last = ", ".join(f"{name} {values[-1]:.4f}" for name, values in history.items() if values)
-    return Drawn("curves", f"After {epochs} epochs: {last}.", (4.2 * max(len(names), 1), 3.1), draw)
+    return Drawn("curves", f"After {epochs} epochs: {last}.", (4.2 * len(names), 3.1), draw, least=280 * len(names))
 
 
 def _lines(axes: Any, series: Sequence[tuple[str, Sequence[float], str]]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,7 +15,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from zoo.transfer.report.drawing import DARK, LIGHT, Drawn
+from zoo.transfer.report.drawing import DARK, DPI, LIGHT, Drawn
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def _anchor(title: str) -> str:
 
 def figure(drawn: Drawn) -> str:
     """A figure in the page: its dark version where the reader's system is dark."""
-    light, dark = (_data(drawn.png(palette), "image/png") for palette in (LIGHT, DARK))
-    width, height = (round(side * 96) for side in drawn.size)
+    png = drawn.png(LIGHT)
+    light, dark = _data(png, "image/png"), _data(drawn.png(DARK), "image/png")
+    width, height = (round(side * 96 / DPI) for side in struct.unpack(">II", png[16:24]))  # of its header
     # Shrunk below `least` it would be unreadable: then it scrolls.
     least = f' data-least="{drawn.least}"' if drawn.least else ""
     inside = (

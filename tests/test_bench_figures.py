@@ -67,9 +67,10 @@ def test_a_finished_pair_is_not_repeated_unless_what_it_was_measured_with_has_ch
     assert remaining([JOB], [row(versions=commit)])[0] == []
 
 
-def test_rows_are_never_added_to_a_file_of_something_else(tmp_path):
+@pytest.mark.parametrize("other", ["Dear reader\n", '{"a": 1}\n'])
+def test_rows_are_never_added_to_a_file_of_something_else(other, tmp_path):
     out = tmp_path / "letter.txt"
-    out.write_text("Dear reader\n")
+    out.write_text(other)
     with pytest.raises(RowsError, match="no file of rows"):
         earlier(out)
     assert earlier(tmp_path / "none.jsonl") == ([], [])
@@ -80,11 +81,11 @@ def test_rows_are_never_added_to_a_file_of_something_else(tmp_path):
 
 def test_every_runtime_gets_the_precisions_that_it_has_and_the_others_are_named():
     common = Job("", "", "")
-    found, absent = combinations(installed(), ["tf", "openvino"], ["fp32", "bf16"], [1, 8], common)
+    found, absent = combinations(installed(), ["tf", "litert"], ["fp32", "int8"], [1, 8], common)
     ran = [(job.runtime, job.precision, job.batch_size) for job in found]
     assert ("tf", "fp32", 1) in ran
-    assert ("openvino", "bf16", 8) in ran
-    assert absent == ["runtime 'tf' has no bf16"]
+    assert ("litert", "int8", 8) in ran
+    assert absent == ["runtime 'tf' has no int8"]
     with pytest.raises(OptionError, match="no runtime that is asked for has the precision 'bf15': 'tf' has fp32"):
         combinations(installed(), ["tf"], ["bf15"], [1], common)
     left, words = on_device([Job("", "", "", "tf"), Job("", "", "", "onnx")], "gpu", {"tf": ["gpu:0"], "onnx": ["cpu"]})

@@ -75,6 +75,13 @@ def test_less_is_better_for_latency_memory_and_losses_and_worse_for_the_rest(fie
     assert figures(old, old.model_copy(update=fields))[figure] == verdict
 
 
+def test_memory_of_processes_that_imported_the_framework_in_another_way_is_not_compared():
+    old = row("a", 100.0, memory=Memory(peak=400_000_000, kind="resident", shared=("tensorflow",)))
+    new = row("a", 100.0, memory=Memory(peak=800_000_000, kind="resident", shared=()))
+    assert figures(old, new)["memory"] == "not comparable"
+    assert figures(new, new)["memory"] == "no clear change"
+
+
 @pytest.mark.parametrize(
     ("metric", "falls"), [("log_loss", True), ("loss", True), ("top1", False), ("lossless", False)]
 )

@@ -18,7 +18,7 @@ def test_it_measures_each_setting_once_and_goes_on_where_it_was_cut(tmp_path):
         "--networks",
         "tiny_cnn_s",
         "--runtimes",
-        "tf",
+        "openvino",
         "--precisions",
         "fp32",
         "--seconds",
@@ -32,7 +32,7 @@ def test_it_measures_each_setting_once_and_goes_on_where_it_was_cut(tmp_path):
     assert second.returncode == 0, second.stderr
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(row["runtime"], row["precision"], row["batch_size"], row["device_id"]) for row in rows] == [
-        ("tf", "fp32", size, "cpu") for size in (2, 4)
+        ("openvino", "fp32", size, "cpu") for size in (2, 4)
     ]
     assert all(row["throughput"]["value"] > 0 for row in rows)
 

@@ -98,7 +98,8 @@ def changes(old: Sequence[Row], new: Sequence[Row], limits: Limits, obstacle: st
     for name, read, falling in FIGURES:
         before, after = _found(old, read), _found(new, read)
         if before and after:
-            yield _judged(name, pooled(before), pooled(after), limits.speed, falling, obstacle)
+            why = obstacle or (_other_imports([*old, *new]) if name == "memory" else "")
+            yield _judged(name, pooled(before), pooled(after), limits.speed, falling, why)
     metrics = dict.fromkeys(name for row in old for name in row.metrics)
     why = _other_examples(old[-1], new[-1])
     for name in metrics:
@@ -135,6 +136,14 @@ def _other_examples(old: Row, new: Row) -> str:
     if old.dataset.n != new.dataset.n:
         return f"measured on {old.dataset.n:,} and on {new.dataset.n:,} examples"
     return ""
+
+
+def _other_imports(rows: Sequence[Row]) -> str:
+    """Frameworks weigh twice as much in a process that imports them itself as in one that was forked from it."""
+    shared = {row.memory.shared for row in rows if row.memory}
+    if len(shared) < 2:
+        return ""
+    return "frameworks were imported in other ways: measure the same runtimes in one command both times"
 
 
 def _found(rows: Sequence[Row], read: Callable[[Row], Interval | None]) -> list[Interval]:

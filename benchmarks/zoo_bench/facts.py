@@ -52,11 +52,14 @@ class Memory(Facts):
     kind: "device", a GPU's memory as the framework counts it, or "resident", the process's own on a CPU, which holds
         the framework, the weights and the prepared inputs, but of shared libraries only the pages that were touched.
     before: the resident memory before loading, in bytes; None for a device.
+    shared: the runtime's modules that had been imported before the process was forked, of which only the pages count
+        that it touched; where several runtimes are measured at once, each process imports its own. None: not known.
     """
 
     peak: int
     kind: str
     before: int | None = None
+    shared: tuple[str, ...] | None = None
 
 
 class Measured(Facts):

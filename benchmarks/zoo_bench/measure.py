@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import random
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from zoo import Dataset, Model, weights
 from zoo.cache import cache_folder
 from zoo.disk import files_of
 from zoo.inputs import Prepared
+from zoo.plugins import installed
 from zoo.runtime import Array, Compiled
 from zoo_bench import resident
 from zoo_bench.check import SAMPLE, Recorder, checked, rows
@@ -40,6 +42,8 @@ def measure(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     random.seed(job.seed)
     np.random.seed(job.seed)  # what a plugin draws, it draws again
     load = load_average()
+    requires = installed().runtimes.get(job.runtime).requires
+    shared = tuple(name for name in requires if name in sys.modules)
     model = opened(job, folder)
     files = model.files(model.pair.output)
     _read_once(files.values())
@@ -48,7 +52,7 @@ def measure(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
         model.task.metric(dataset, model.labels)  # label spaces that can't meet are told before anything is timed
     material = Material(model, dataset, job.limit)
     made = made_once(job)
-    loaded = _loaded(model, job, material)
+    loaded = _loaded(model, job, material) | {"shared": shared}
     if made_once(job) != made:
         tell(("prepared", loaded["load"] + loaded["first_call"]))
         return
@@ -60,7 +64,7 @@ def measure(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     tell(_operations(model, job, material))
 
 
-def _loaded(model: Model, job: Job, material: Material) -> dict[str, float]:
+def _loaded(model: Model, job: Job, material: Material) -> dict[str, Any]:
     """Load and first call, in seconds, and what was resident before them, in bytes."""
     for module in model.spec.imports:  # an import is no part of loading weights; if it fails, loading says so better
         with suppress(ImportError):
@@ -92,7 +96,8 @@ def _speed(
     latest: dict[int, Mapping[str, Array]] = {}
     found = _scenarios(model, run, job, material, batches, latest, clocks)
     on_device = run.peak_memory()
-    memory = {"peak": on_device, "kind": "device"} if on_device is not None else resident.peak_since(loaded["before"])
+    own = resident.peak_since(loaded["before"]) | {"shared": loaded["shared"]}
+    memory = {"peak": on_device, "kind": "device"} if on_device is not None else own
     speed = {
         "runtime": run.choice.runtime if run.choice else job.runtime,
         "choice": str(run.choice) if run.choice else None,

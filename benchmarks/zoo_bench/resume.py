@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,19 @@ def earlier(path: Path) -> tuple[list[Row], list[str]]:
     try:
         return read_rows([path])
     except RowsError as error:
-        if "holds no rows" in str(error):  # a run that was ended while it wrote its first
-            return [], [f"{error}"]
-        raise
+        if "holds no rows" not in str(error):
+            raise
+        if _holds_json(path):
+            raise RowsError(f"{str(path)!r} is no file of rows: name another one") from error
+        return [], [f"{error}"]  # a run was ended while it wrote its first
+
+
+def _holds_json(path: Path) -> bool:
+    for line in path.read_bytes().splitlines():
+        with suppress(ValueError):
+            json.loads(line)
+            return True
+    return False
 
 
 def remaining(jobs: Iterable[Job], rows: Sequence[Row]) -> tuple[list[Job], list[Row]]:

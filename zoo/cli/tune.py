@@ -105,7 +105,8 @@ def _explained(choice: Any) -> str:
     for number, verdict in enumerate(choice.verdicts, start=1):
         reason = textwrap.wrap(verdict.reason, WIDTH - 4)
         lines[number] += "".join(f"\n    {line}" for line in reason)
-    lines.append(f"\nchosen: {choice}")
+    lines.append("\n'times tf' is from timings in turns with tf, so that a change of the machine's speed met both")
+    lines.append(f"chosen: {choice}")
     lines.append(f"compared on {choice.examples} inputs, {choice.inputs}; remembered since {choice.date} for")
     lines.append(f"{choice.machine['processor']}, {choice.machine['cores']} cores{_with_gpus(choice.machine['gpus'])}")
     return "\n".join(lines)
@@ -121,7 +122,7 @@ def _row(verdict: Any) -> tuple[str, ...]:
         agreement.shown if agreement else "",
         f"{agreement.threshold:g}" if agreement else "",
         str(agreement.n) if agreement else "",
-        verdict.outcome,
+        "slower than the chosen" if verdict.outcome == "slower" else verdict.outcome,
     )
 
 

@@ -8,14 +8,16 @@ user's configuration.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from zoo.errors import SpecError
+from zoo.errors import OptionError, SpecError
 from zoo.specs import BackboneSpec, TextInput, WeightsSpec
 
 
@@ -52,6 +54,54 @@ def config_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_config_dir("zoo", appauthor=False))
+
+
+def add_row(file: Path, row: dict[str, Any]) -> BackboneSpec:
+    """Write a further row at the end of the catalogue `file`, which need not exist; whole or not at all.
+
+    Raises SpecError where the catalogue would not be valid with it, OptionError where it can't be written.
+    """
+    from filelock import FileLock
+
+    from zoo.cache import cache_folder
+
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    lock = cache_folder() / "locks" / "catalogue.lock"
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
+            before = file.read_text(encoding="utf-8").rstrip() + "\n\n" if file.exists() else ""
+            draft.write_text(before + row_text(row), encoding="utf-8")
+            try:
+                added = read_catalog(draft)[-1]
+            except SpecError as error:
+                raise SpecError(str(error).replace(str(draft), str(file))) from error
+            draft.replace(file)
+    except OSError as error:
+        raise OptionError(f"the catalogue {str(file)!r} can't be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return added
+
+
+def row_text(row: Mapping[str, Any]) -> str:
+    """A row as the TOML of a `[[backbone]]` table; what is None is left out, but for a range, which is "unstated"."""
+    lines = ["[[backbone]]"]
+    lines += [f"{key} = {_toml(value)}" for key, value in row.items() if key != "outputs"]
+    for name, facts in row["outputs"].items():
+        lines += ["", f"[backbone.outputs.{name}]", *(f"{key} = {_toml(value)}" for key, value in facts.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inside = {key: "unstated" if key == "range" and one is None else one for key, one in value.items()}
+        pairs = (f"{key if key.isidentifier() else json.dumps(key)} = {_toml(one)}" for key, one in inside.items())
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)  # strings, numbers and booleans are written alike in both
 
 
 def _spec(row: dict[str, Any], file: Path, number: int) -> BackboneSpec:

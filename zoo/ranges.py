@@ -48,6 +48,11 @@ class Probe:
     best: str | None
     scores: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def first(self) -> str | None:
+        """The candidate with the highest score, whether or not it leads."""
+        return max(self.scores, key=lambda name: self.scores[name]) if self.scores else None
+
     def __str__(self) -> str:
         ranked = sorted(self.scores.items(), key=lambda entry: -entry[1])
         return ", ".join(f"{name} {score:.2f}" for name, score in ranked)
@@ -72,8 +77,7 @@ def probe_range(
             return Probe(None)
         scores[name] = round(_steadiness(_directions(answers, output, logits)), 4)
     first, second = sorted(scores.values(), reverse=True)[:2]
-    best = max(scores, key=lambda name: scores[name])
-    return Probe(best if first > LEAD * second else None, scores)
+    return Probe(Probe(None, scores).first if first > LEAD * second else None, scores)
 
 
 def stated(seen: ImageInput, fields: Mapping[str, Any]) -> ImageInput:
@@ -107,8 +111,10 @@ def settled(spec: BackboneSpec, output: str, run: Run, weights: Path) -> Backbon
     if found is None:
         found = probe_range(run, seen, output, logits=spec.outputs[output].activation == "none")
         remember(weights, found)
-    best = found.best or "0..1"
+    best = found.first or "0..1"
     how = f"probed on photographs ({found})" if found.best else "assumed, for a probe can't tell"
+    if found.first and not found.best:
+        how = f"assumed: a probe found it the likeliest, but not by much ({found})"
     low, high = CANDIDATES[best]["range"]
     _tell(
         f"backbone {spec.name!r}: its publisher does not state the range of its input; {best} is {how}. To state it: "

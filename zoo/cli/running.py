@@ -13,7 +13,8 @@ from zoo.cli import trust_option, zoo
 from zoo.errors import OptionError
 
 
-def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
+def parse_range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    """A callback of options: `0,1` as two numbers."""
     if value is None:
         return None
     try:
@@ -31,7 +32,7 @@ RUNTIME_OPTIONS = (
     click.option(
         "--input-range",
         metavar="LOW,HIGH",
-        callback=_range,
+        callback=parse_range,
         help="What black and white become, such as -1,1, where the publisher does not say.",
     ),
     trust_option,

@@ -14,6 +14,7 @@ ZooError
 │   └── ArchiveError                 an archive that is broken or tries to write outside its folder
 ├── BackboneError                    weights that are there but do not make the network the spec promises
 ├── RuntimeLoadError                 a runtime that cannot take this backbone, device or precision
+├── ExportError                      a model that a format can't hold, or that answers otherwise in it
 ├── InputError                       a picture or text that cannot be read
 ├── LabelError                       label spaces that cannot be reconciled
 └── DatasetError                     a dataset that is missing, empty or malformed
@@ -82,6 +83,10 @@ class BackboneError(ZooError):
 
 class RuntimeLoadError(ZooError):
     """A runtime that cannot take this backbone, device or precision."""
+
+
+class ExportError(ZooError):
+    """A model that a format can't hold, or that answers otherwise in it."""
 
 
 class InputError(ZooError, ValueError):

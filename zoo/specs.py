@@ -227,13 +227,17 @@ class TaskSpec(Spec):
 
 
 class RuntimeSpec(Spec):
-    """How numbers are computed. requires: modules that must be importable; install: the command that brings them."""
+    """How numbers are computed. requires: modules that must be importable; install: the command that brings them.
+
+    exports: the formats that its plugin can write models in, each with the loader of a `zoo.export.Exporter`.
+    """
 
     name: Name
     help: str = ""
     precisions: tuple[str, ...] = ("fp32",)
     requires: tuple[str, ...] = ()
     install: str = ""
+    exports: dict[str, Loader] = Field(default_factory=dict)
     loader: Loader
 
 

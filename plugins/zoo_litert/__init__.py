@@ -17,6 +17,7 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
             precisions=("fp32", "int8"),
             requires=("ai_edge_litert",),
             install="pip install 'tf-model-zoo[litert]'",
+            exports={"litert": "zoo_litert.export:LiteRtExporter"},
             loader="zoo_litert.runtime:LiteRtRuntime",
         )
     )

@@ -17,6 +17,7 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
             precisions=("fp32", "tf32", "fp16"),
             requires=("onnxruntime",),
             install="pip install 'tf-model-zoo[onnx]'",
+            exports={"onnx": "zoo_onnx.export:OnnxExporter"},
             loader="zoo_onnx.runtime:OnnxRuntime",
         )
     )

@@ -17,6 +17,7 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
             precisions=("fp32", "tf32", "bf16", "fp16"),
             requires=("tensorflow",),
             install="pip install tensorflow",
+            exports={"saved_model": "zoo_tensorflow.export:SavedModelExporter"},
             loader="zoo_tensorflow.runtime:TensorFlowRuntime",
         )
     )

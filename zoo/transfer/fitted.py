@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.backbone import Backbone, load_backbone
 from zoo.errors import WeightsError
 from zoo.labels import LabelSpace
 from zoo.model import Model
@@ -17,6 +18,7 @@ from zoo.runtime import Array, Compiled
 from zoo.saved import saved_facts, write_saved
 from zoo.specs import BackboneSpec, OutputSpec
 from zoo.task import Failed
+from zoo.transfer.headed import HeadedBackbone
 from zoo.transfer.heads import Head, read_head
 from zoo.transfer.held import HeldOut, read_held_out
 
@@ -121,6 +123,21 @@ class FittedModel(Model):
     def files(self, output: str) -> dict[str, Path]:
         """See `zoo.Model.files`; the head lies in memory."""
         return super().files("features")
+
+    def network(self) -> Backbone:
+        """Backbone and head as one network with the output `logits`, not yet loaded."""
+        return HeadedBackbone(load_backbone(self.spec, "features", self.files("features")), self.head, self.spec)
+
+    def export(self, out: str | os.PathLike[str], format: str = "saved_model", data: Any = None, **options: Any) -> Any:
+        """Write the model into the folder `out` as "saved_model", "onnx" or "litert"; returns how it compares.
+
+        data: real examples to check it on, by default some that were held out. See `zoo.export.export_model`.
+
+        >>> print(flowers.export("out/", format="saved_model"))
+        """
+        from zoo.export import export_model
+
+        return export_model(self, out, format=format, data=data, **options)
 
     def report(self, out: str | os.PathLike[str], data: Any = None, **options: Any) -> Path:
         """Write report.html, report.json and PNG files into the folder `out`; returns the page's path.

@@ -1,0 +1,129 @@
+"""Encoded pictures as a network wants them, in TensorFlow's ops, as near to `zoo.inputs` as they allow.
+
+What differs: a picture's EXIF orientation is not applied, for no op reads it, and values are rounded to whole levels of
+grey once, where PIL rounds after each axis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zoo import ImageInput
+from zoo.framework import tf
+from zoo.inputs import GAP, prepare
+
+KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos": "lanczos3"}
+SHRINKS = (1, 2, 4, 8)  # at which libjpeg decodes a fraction of a picture, faster
+
+
+def prepared(encoded: Any, spec: ImageInput) -> Any:
+    """Pictures as `spec` wants them, [n, h, w, c], from their files' bytes: JPEG, PNG, BMP or GIF, string [n]."""
+    height, width = spec.size or (None, None)
+    return tf.map_fn(
+        lambda data: values(_sized(data, spec), spec),
+        encoded,
+        fn_output_signature=tf.TensorSpec([height, width, spec.depth], spec.dtype),
+    )
+
+
+def values(levels: Any, spec: ImageInput) -> Any:
+    """RGB levels 0..255, [..., h, w, 3], in the dtype, channels and range of `spec`."""
+    levels = tf.cast(levels, tf.float32)
+    if spec.channels == "grey":  # as PIL weighs them, in its whole numbers
+        levels = tf.floor((tf.reduce_sum(levels * [19595.0, 38470.0, 7471.0], -1, keepdims=True) + 32768) / 65536)
+    elif spec.channels == "bgr":
+        levels = tf.reverse(levels, [-1])
+    if spec.dtype == "uint8":
+        return tf.cast(levels, tf.uint8)
+    # The scale is linear in every channel: what becomes of black and of white says all.
+    side = (*(spec.size or (8, 8)), 3)
+    black, white = (prepare(np.full(side, level, np.uint8), spec).value[0, 0] for level in (0, 255))
+    return levels * ((white - black) / np.float32(255)) + black
+
+
+def _sized(data: Any, spec: ImageInput) -> Any:
+    """One picture's levels at the size of `spec`, float32 [h, w, 3]."""
+    image, full, shrink = _decoded(data, spec)
+    image = tf.cast(image, tf.float32)
+    if spec.resize == "none" or spec.size is None:
+        return image
+    (left, top, right, bottom), fitted = _window(full, spec)
+    here = tf.cast(tf.shape(image)[:2], tf.float32)
+    box = tf.minimum(tf.stack([bottom, right]) / shrink, here), tf.stack([top, left]) / shrink
+    resized = tf.ensure_shape(_resampled(image, *box, fitted, spec.interpolation), [None, None, 3])
+    padded = tf.image.pad_to_bounding_box(resized, 0, 0, *spec.size)
+    return tf.ensure_shape(tf.clip_by_value(tf.floor(padded + 0.5), 0, 255), [*spec.size, 3])
+
+
+def _decoded(data: Any, spec: ImageInput) -> tuple[Any, Any, Any]:
+    """A picture's levels, uint8 [h, w, 3], the original's (height, width), and how many of its pixels one stands for."""
+
+    def jpeg() -> tuple[Any, Any, Any]:
+        full = tf.image.extract_jpeg_shape(data)[:2]
+        spare = _spare(tf.cast(full, tf.float32), spec)
+        place = tf.reduce_sum(tf.cast(spare >= [2.0, 4.0, 8.0], tf.int32))
+        # The default, INTEGER_FAST, is another picture than PIL's by up to three levels.
+        branches = [
+            lambda shrink=shrink: tf.image.decode_jpeg(data, 3, ratio=shrink, dct_method="INTEGER_ACCURATE")
+            for shrink in SHRINKS
+        ]
+        return tf.switch_case(place, branches), full, tf.gather(tf.constant(SHRINKS, tf.float32), place)
+
+    def png() -> tuple[Any, Any, Any]:
+        rgba = tf.cast(tf.io.decode_png(data, 4), tf.float32)
+        alpha = rgba[..., 3:] / 255
+        image = tf.cast(rgba[..., :3] * alpha + 255 * (1 - alpha) + 0.5, tf.uint8)  # laid on white
+        return image, tf.shape(image)[:2], tf.constant(1.0)
+
+    def other() -> tuple[Any, Any, Any]:
+        image = tf.io.decode_image(data, 3, expand_animations=False)
+        return image, tf.shape(image)[:2], tf.constant(1.0)
+
+    is_png = tf.equal(tf.strings.substr(data, 0, 4), b"\x89PNG")
+    return tf.cond(tf.image.is_jpeg(data), jpeg, lambda: tf.cond(is_png, png, other))
+
+
+def _spare(full: Any, spec: ImageInput) -> Any:
+    """By how much a picture of (height, width) `full` may shrink before it is resized."""
+    if not spec.size or spec.resize == "none" or spec.interpolation == "nearest":
+        return tf.constant(1.0)
+    if spec.resize == "pad":
+        return tf.reduce_max(full) / max(spec.size) / GAP
+    return tf.reduce_min(full) * (spec.crop if spec.resize == "crop" else 1) / max(spec.size) / GAP
+
+
+def _window(full: Any, spec: ImageInput) -> tuple[tuple[Any, Any, Any, Any], Any]:
+    """The part (left, top, right, bottom) of a picture of (height, width) `full` to show, and the size it comes to."""
+    assert spec.size is not None
+    height, width = tf.unstack(tf.cast(full, tf.float32))
+    zero = tf.constant(0.0)
+    if spec.resize == "crop":
+        side = tf.maximum(1.0, tf.floor(tf.minimum(height, width) * spec.crop))
+        left, top = tf.floor((width - side) / 2), tf.floor((height - side) / 2)
+        return (left, top, left + side, top + side), tf.constant(spec.size)
+    if spec.resize == "pad":
+        shrink = tf.maximum(width / spec.size[1], height / spec.size[0])
+        fitted = tf.maximum(1.0, tf.round(tf.stack([height, width]) / shrink))
+        return (zero, zero, width, height), tf.cast(fitted, tf.int32)
+    return (zero, zero, width, height), tf.constant(spec.size)
+
+
+def _resampled(image: Any, end: Any, begin: Any, size: Any, interpolation: str) -> Any:
+    """The box from `begin` to `end`, (y, x), of `image` at `size`; what shrinks is smoothed, as PIL does."""
+    scale = tf.cast(size, tf.float32) / (end - begin)
+    if interpolation == "nearest":
+        rows, columns = (
+            tf.cast(begin[axis] + (tf.cast(tf.range(size[axis]), tf.float32) + 0.5) / scale[axis], tf.int32)
+            for axis in (0, 1)
+        )
+        return tf.gather(tf.gather(image, rows), columns, axis=1)
+    return tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=size,
+        scale=scale,
+        translation=-begin * scale,
+        kernel_type=KERNELS[interpolation],
+        antialias=True,
+    )[0]

@@ -30,7 +30,7 @@ LAYERS = [
     {"plugins", "weights", "sources", "inputs", "formats"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved", "ranges"},
     {"model", "search", "conversion", "graph", "inspection", "mixed_precision", "parts", "split"},
-    {"compose", "transfer", "tuning"},
+    {"compose", "export", "transfer", "tuning", "verification"},
     {"__init__"},
     {"cli", "testing", "safety_ops", "__main__"},
 ]

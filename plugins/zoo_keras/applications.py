@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import Backbone
 from zoo.errors import BackboneError
+from zoo_keras.trainable import save_model, variables_by_path
 
 if TYPE_CHECKING:
     import keras
@@ -44,6 +46,18 @@ class ApplicationsBackbone(Backbone):
         self.load()
         assert self._model is not None
         return int(self._model.count_params())
+
+    def variables(self) -> dict[str, Any]:
+        """See `zoo.Backbone.variables`."""
+        self.load()
+        assert self._model is not None
+        return variables_by_path(self._model)
+
+    def save(self, folder: Path) -> Path:
+        """See `zoo.Backbone.save`: a whole model in Keras' form."""
+        self.load()
+        assert self._model is not None
+        return save_model(self._model, folder)
 
 
 def require_tensorflow(backbone: str) -> None:

@@ -14,6 +14,7 @@ from zoo import Backbone
 from zoo.errors import BackboneError, ZooError
 from zoo_keras.applications import build_application, read_weights, require_tensorflow
 from zoo_keras.config import modernised, refuse_code
+from zoo_keras.trainable import save_model, variables_by_path
 
 if TYPE_CHECKING:
     import keras
@@ -66,6 +67,18 @@ class KerasFileBackbone(Backbone):
         self.load()
         assert self._model is not None
         return int(self._model.count_params())
+
+    def variables(self) -> dict[str, Any]:
+        """See `zoo.Backbone.variables`."""
+        self.load()
+        assert self._model is not None
+        return variables_by_path(self._model)
+
+    def save(self, folder: Path) -> Path:
+        """See `zoo.Backbone.save`: a whole model in Keras' form."""
+        self.load()
+        assert self._model is not None
+        return save_model(self._model, folder)
 
     def _config(self, file: Path) -> Any:
         """The architecture that is written in the file, None where it holds weights alone."""

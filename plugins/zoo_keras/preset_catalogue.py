@@ -98,10 +98,16 @@ def _row(
     name: str, preset: dict[str, Any], seen: dict[str, Any], outputs: dict[str, Any], unstated: list[str]
 ) -> dict[str, Any]:
     facts, handle = preset["metadata"], preset["kaggle_handle"].removeprefix("kaggle://")
+    bare = name.replace(".", "_")  # what follows a point in a name is its tag
     given = "the preset's own preprocessor, a part of the network, makes of it what the network takes"
     return {
-        "name": f"{name}.kerashub",
-        "aliases": [*([] if HUB_NAMES.match(name) else [name]), handle, handle.rpartition("/")[0], f"kaggle://{handle}"],
+        "name": f"{bare}.kerashub",
+        "aliases": [
+            *([] if HUB_NAMES.match(name) else dict.fromkeys((name, bare))),
+            handle,
+            handle.rpartition("/")[0],
+            f"kaggle://{handle}",
+        ],
         "family": facts["path"],
         "params": facts["params"],
         "source": SOURCE,

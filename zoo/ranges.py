@@ -115,11 +115,7 @@ def settled(spec: BackboneSpec, output: str, run: Run, weights: Path) -> Backbon
     how = f"probed on photographs ({found})" if found.best else "assumed, for a probe can't tell"
     if found.first and not found.best:
         how = f"assumed: a probe found it the likeliest, but not by much ({found})"
-    low, high = CANDIDATES[best]["range"]
-    _tell(
-        f"backbone {spec.name!r}: its publisher does not state the range of its input; {best} is {how}. To state it: "
-        f"input_range=({low:g}, {high:g}), --input-range {low:g},{high:g}, or range = [{low:g}, {high:g}] in its row"
-    )
+    _tell(f"backbone {spec.name!r}: its publisher does not state the range of its input; {best} is {how}. {_how(best)}")
     notes = dict(spec.notes) | {"input.range": how}
     unstated = tuple(fact for fact in spec.unstated if fact != "input.range")
     return spec.model_copy(
@@ -146,6 +142,15 @@ def remember(path: Path, found: Probe) -> None:
         record.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(json.dumps({"best": found.best, "scores": dict(found.scores)}), encoding="utf-8")
         draft.replace(record)
+
+
+def _how(best: str) -> str:
+    """How to state a candidate, so that nothing is assumed any more."""
+    row = ", ".join(f"{key} = {[float(f'{one:g}') for one in value]}" for key, value in CANDIDATES[best].items())
+    if "mean" in CANDIDATES[best]:
+        return f"To state it, write {row} into its row"
+    low, high = CANDIDATES[best]["range"]
+    return f"To state it: input_range=({low:g}, {high:g}), --input-range {low:g},{high:g}, or {row} in its row"
 
 
 @cache

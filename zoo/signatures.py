@@ -79,7 +79,8 @@ def read_signatures(folder: Path) -> SavedModel:
         calls = _calls(nodes, functions)
         named = {entry.text(1): _signature(entry.text(1), entry.one(2)) for entry in meta.many(5)}
         named.pop("__saved_model_init_op", None)
-        sizes = [_count(node.one(7)) for node in nodes if node.raw(7)]
+        variables = [node.one(7) for node in nodes if node.raw(7)]
+        sizes = [_count(variable) for variable in variables if variable.text(6) != "save_counter"]
         known = [size for size in sizes if size is not None]
         return SavedModel(
             meta.one(1).text(5),

@@ -18,9 +18,24 @@ from zoo_openvino.network import Network
 PIECE = 0.005  # seconds of all cores' work; handing a request over takes a fiftieth of that
 
 
+class _Requests:
+    """Requests of one compiled model for one caller: making one takes as long as a picture, so they are used again."""
+
+    def __init__(self, model: ov.CompiledModel) -> None:
+        self._model = model
+        self._idle: list[ov.InferRequest] = []
+
+    def take(self) -> ov.InferRequest:
+        return self._idle.pop() if self._idle else self._model.create_infer_request()
+
+    def give_back(self, requests: Iterable[ov.InferRequest]) -> None:
+        self._idle.extend(requests)
+
+
 class _Run(NamedTuple):
     """A batch under way, in one request or in several. arrays: what they read, which must live as long as they run."""
 
+    idle: _Requests
     requests: list[ov.InferRequest]
     batch: Any
     tensors: dict[str, Any]
@@ -55,7 +70,7 @@ class OpenVinoCompiled(Compiled):
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """See `zoo.Compiled`."""
-        return self._finish(self._start(self._single, batch))
+        return self._finish(self._start(_Requests(self._single), batch))
 
     def stream(self, batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
         """See `zoo.Compiled`; every stream has work, and one batch waits for the first that is free.
@@ -64,15 +79,17 @@ class OpenVinoCompiled(Compiled):
         """
         running = deque[_Run]()
         streams: _Streams | None = None
+        single = cut = _Requests(self._single)
         try:
             for batch in batches:
                 if streams is None and (running or self._streams):
                     streams = self._compile_streams(batch)
+                    cut = _Requests(streams.model)
                 if len(running) == (streams.most if streams else 1):
                     yield self._finish(running[0])
                     running.popleft()
                 pieces = streams.pieces(np.shape(batch)) if streams else 0
-                running.append(self._start(streams.model if streams and pieces else self._single, batch, pieces or 1))
+                running.append(self._start(cut if pieces else single, batch, pieces or 1))
             while running:
                 yield self._finish(running[0])
                 running.popleft()
@@ -118,7 +135,7 @@ class OpenVinoCompiled(Compiled):
         """None: what OpenVINO reads has been folded, and counts otherwise than the variables."""
         return
 
-    def _start(self, model: ov.CompiledModel, batch: Any, pieces: int = 1) -> _Run:
+    def _start(self, idle: _Requests, batch: Any, pieces: int = 1) -> _Run:
         if not len(batch):  # it would leave the compiled model in a state that refuses every later batch
             raise BackboneError(f"backbone {self._network.backbone!r} takes no empty batch")
         tensors = self._network.before(batch)
@@ -127,7 +144,7 @@ class OpenVinoCompiled(Compiled):
         requests: list[ov.InferRequest] = []
         try:
             for number in range(pieces):
-                request = model.create_infer_request()  # takes some 50 microseconds, and no two calls share one
+                request = idle.take()
                 for index, array in enumerate(arrays):
                     size = len(array) // pieces if pieces > 1 else 0
                     part = array[number * size : (number + 1) * size] if size else array
@@ -136,7 +153,7 @@ class OpenVinoCompiled(Compiled):
                 requests.append(request)
         except RuntimeError as error:
             raise self._failed(batch, error) from error
-        return _Run(requests, batch, tensors, arrays)
+        return _Run(idle, requests, batch, tensors, arrays)
 
     def _finish(self, run: _Run) -> dict[str, Any]:
         try:
@@ -145,6 +162,7 @@ class OpenVinoCompiled(Compiled):
         except RuntimeError as error:
             raise self._failed(run.batch, error) from error
         results = {name: _output(run.requests, index) for index, name in enumerate(self._network.outputs)}
+        run.idle.give_back(run.requests)
         return self._network.after(run.tensors | results)
 
     def _failed(self, batch: Any, error: Exception) -> BackboneError:

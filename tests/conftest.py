@@ -15,12 +15,15 @@ _PRIVATE = tempfile.TemporaryDirectory(prefix="zoo-tests-")
 os.environ.update(
     XDG_CONFIG_HOME=f"{_PRIVATE.name}/config",
     ZOO_CACHE=f"{_PRIVATE.name}/cache",
+    KAGGLEHUB_CACHE=f"{_PRIVATE.name}/kagglehub",
+    KERAS_HOME=f"{_PRIVATE.name}/keras",
+    ZOO_RETRY_PAUSE="0.01",
     ZOO_ASSETS=str(ASSETS),
     ZOO_CATALOG=str(ROOT / "tests" / "assets.toml"),
     TF_CPP_MIN_LOG_LEVEL="3",
     CUDA_VISIBLE_DEVICES=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
 )
-for variable in ("ZOO_MIRROR", "ZOO_OFFLINE", "KERAS_BACKEND"):
+for variable in ("ZOO_MIRROR", "ZOO_OFFLINE", "ZOO_LOCK", "TFHUB_CACHE_DIR", "KERAS_BACKEND"):
     os.environ.pop(variable, None)
 
 

@@ -5,17 +5,22 @@
     hub.refuse(path, 404); hub.redirect(path, to); hub.cut(path); hub.stall(path); hub.corrupt(path)
 
 A path is a handle's, "/google/x/1", or the handle itself. `hub.requests` lists what was asked, such as
-"GET /google/x/1?tf-hub-format=compressed".
+"GET /google/x/1?tf-hub-format=compressed"; `hub.served` counts the bytes that each path sent. It knows parts (Range and
+If-Range with an ETag) as tfhub.dev's storage does, unless `hub.parts` is false.
 """
 
 import contextlib
+import hashlib
 import io
 import json
+import math
+import re
 import subprocess
 import sys
 import tarfile
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,10 +36,13 @@ class Hub:
 
     def __init__(self, port: int = 0) -> None:
         self.requests: list[str] = []
+        self.served: Counter[str] = Counter()
+        self.parts = True
+        self.rate = 0.0  # bytes a second, or 0 for as fast as it goes
         self.stalled = threading.Event()  # set when a request has begun to stall
         self._content: dict[str, bytes] = {}
         self._folders: dict[str, dict[str, bytes]] = {}
-        self._faults: dict[str, tuple[str, object]] = {}
+        self._faults: dict[str, list] = {}
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self._server.daemon_threads = True
@@ -65,19 +73,30 @@ class Hub:
         """Serve `content` as it is."""
         self._content[_path(path)] = content
 
-    def refuse(self, path: str, status: int) -> None:
-        self._faults[_path(path)] = ("refuse", status)
+    def refuse(self, path: str, status: int, *, times: float = math.inf, after: object = None) -> None:
+        """Answer `status` so many times, with `Retry-After: AFTER` where that is given."""
+        self._faults[_path(path)] = ["refuse", (status, after), times]
 
     def redirect(self, path: str, to: str) -> None:
-        self._faults[_path(path)] = ("redirect", to)
+        self._faults[_path(path)] = ["redirect", to, math.inf]
 
-    def cut(self, path: str) -> None:
-        """Announce the whole content, send half of it and hang up."""
-        self._faults[_path(path)] = ("cut", None)
+    def cut(self, path: str, *, times: float = math.inf) -> None:
+        """Announce the whole content, or part, send half of it and hang up."""
+        self._faults[_path(path)] = ["cut", None, times]
 
-    def stall(self, path: str) -> None:
+    def stall(self, path: str, *, times: float = math.inf) -> None:
         """Announce the whole content, send half of it and then nothing until `behave`, without hanging up."""
-        self._faults[_path(path)] = ("stall", None)
+        self._faults[_path(path)] = ["stall", None, times]
+
+    def fault(self, path: str) -> tuple[str, object]:
+        """What is wrong with the next answer, which has it now."""
+        found = self._faults.get(path)
+        if not found:
+            return "", None
+        found[2] -= 1
+        if found[2] < 1:
+            del self._faults[path]
+        return found[0], found[1]
 
     def corrupt(self, path: str) -> None:
         """Flip bytes in the middle of what is served."""
@@ -98,13 +117,16 @@ class _Handler(BaseHTTPRequestHandler):
         hub: Hub = self.server.hub
         hub.requests.append(f"GET {self.path}")
         path = _path(self.path)
-        fault, value = hub._faults.get(path, ("", None))
+        fault, value = hub.fault(path)
         if fault == "redirect":
             self._answer(302, b"", Location=value)
-        elif fault == "refuse" or path not in hub._content:
-            self._answer(value or 404, b"refused")
+        elif fault == "refuse":
+            status, after = value
+            self._answer(status, b"refused", **({"Retry-After": after} if after is not None else {}))
+        elif path not in hub._content:
+            self._answer(404, b"refused")
         else:
-            self._deliver(hub, hub._content[path], path)
+            self._deliver(hub, hub._content[path], path, fault)
 
     def do_POST(self) -> None:
         hub: Hub = self.server.hub
@@ -122,23 +144,46 @@ class _Handler(BaseHTTPRequestHandler):
             listing = {"files": [{"name": name} for name in folder], "nextPageToken": ""}
             self._answer(200, json.dumps(listing).encode(), json=True)
         else:
-            self._deliver(hub, folder[question["path"]], handle)
+            self._deliver(hub, folder[question["path"]], handle, hub.fault(handle)[0])
 
-    def _deliver(self, hub: Hub, content: bytes, handle: str) -> None:
-        fault = hub._faults.get(handle, ("", None))[0]
-        self._head(200, len(content))
-        if not fault:
-            self.wfile.write(content)
+    def _deliver(self, hub: Hub, content: bytes, handle: str, fault: str) -> None:
+        tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        start = self._start(hub, content, tag)
+        if start >= len(content) > 0:
+            self._answer(416, b"", **{"Content-Range": f"bytes */{len(content)}"})
             return
-        self.wfile.write(content[: len(content) // 2])
-        self.wfile.flush()
+        about = {"ETag": tag, "Accept-Ranges": "bytes"} if hub.parts else {}
+        if start:
+            about["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        self._head(206 if start else 200, len(content) - start, **about)
+        end = start + (len(content) - start) // 2 if fault else len(content)
+        self._send(hub, content[start:end], handle)
+        if not fault:
+            return
         self.close_connection = True
         if fault == "stall":
             hub.stalled.set()
             while handle in hub._faults:
                 if hub._closing.wait(0.02):
                     return
-            self.wfile.write(content[len(content) // 2 :])
+            self._send(hub, content[end:], handle)
+
+    def _start(self, hub: Hub, content: bytes, tag: str) -> int:
+        """From which byte the client wants it; 0 where what it has is of something else."""
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if not hub.parts or not asked or self.headers.get("If-Range", tag) != tag:
+            return 0
+        return int(asked[1])
+
+    def _send(self, hub: Hub, content: bytes, handle: str) -> None:
+        piece = 16384 if hub.rate else len(content) or 1
+        for place in range(0, len(content), piece):
+            part = content[place : place + piece]
+            self.wfile.write(part)
+            self.wfile.flush()
+            hub.served[handle] += len(part)
+            if hub.rate and hub._closing.wait(len(part) / hub.rate):
+                return
 
     def _answer(self, status: int, body: bytes, *, json: bool = False, **headers: str) -> None:
         if json:

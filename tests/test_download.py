@@ -13,8 +13,9 @@ import pytest
 from hub import fetching, kaggle_hub, module
 
 from zoo.disk import room_for
-from zoo.download import UnavailableError, download
+from zoo.download import download
 from zoo.errors import DownloadError, WeightsError
+from zoo.patience import UnavailableError
 from zoo.specs import WeightsSpec
 from zoo.weights import cache_folder, fetch
 
@@ -52,7 +53,7 @@ def nothing_is_left() -> bool:
     ids=["missing", "forbidden", "overloaded", "circle", "cut", "stalled", "html", "empty"],
 )
 def test_the_error_says_what_the_hub_answered_and_what_to_do(published, monkeypatch, harm, said):
-    monkeypatch.setattr("zoo.download.READ_TIMEOUT", 0.3)
+    monkeypatch.setenv("ZOO_READ_TIMEOUT", "0.3")
     harm(published)
     with pytest.raises(DownloadError) as caught:
         get(tfhub=HANDLE)
@@ -75,14 +76,15 @@ def test_every_source_is_listed_with_its_own_answer(published, monkeypatch, tmp_
         f"{tmp_path}/mirror/google/imagenet/tiny/classification/5.tar.gz: {absent}",
         f"{tmp_path}/mirror/{KAGGLE}.tar.gz: {absent}",
         f"{tmp_path}/mirror/tiny.h5: there is no such file",
-        f"{published.url}/google/imagenet/tiny/classification/5: 403 Forbidden",
+        f"{published.url}/google/imagenet/tiny/classification/5: 403 Forbidden (asked 4 times)",
         f"Kaggle {KAGGLE}: 404 Not Found",
-        "http://127.0.0.1:1/tiny.h5: connection refused",
+        "http://127.0.0.1:1/tiny.h5: connection refused (asked 4 times)",
     ]
 
 
 def test_a_kaggle_that_falls_silent_is_given_up(hub, monkeypatch, tmp_path):
-    monkeypatch.setattr("zoo.kaggle.READ_TIMEOUT", 4.0)
+    monkeypatch.setenv("ZOO_READ_TIMEOUT", "4")
+    monkeypatch.setenv("ZOO_RETRIES", "0")
     with kaggle_hub() as kaggle:
         kaggle.publish(KAGGLE, module(tmp_path / "theirs"))
         kaggle.stall(KAGGLE)

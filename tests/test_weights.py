@@ -110,7 +110,9 @@ def test_a_handle_is_fetched_once_and_lies_in_the_cache_with_a_manifest(publishe
     assert published.requests == ["GET /google/imagenet/tiny/classification/5?tf-hub-format=compressed"]
     manifest = json.loads((path.parent / "manifest.json").read_text())
     assert (manifest["address"], manifest["source"]) == (HANDLE, HANDLE.replace("https://tfhub.dev", published.url))
-    assert manifest["files"]["saved_model.pb"] == {"sha256": hashlib.sha256(b"published").hexdigest(), "size": 9}
+    facts = manifest["files"]["saved_model.pb"]
+    assert (facts["sha256"], facts["size"]) == (hashlib.sha256(b"published").hexdigest(), 9)
+    assert facts["mtime_ns"] == (path / "saved_model.pb").stat().st_mtime_ns
     assert set(manifest["files"]) == {"saved_model.pb", "variables/variables.index"}
     assert list((cache_folder() / "drafts").iterdir()) == []
 

@@ -91,8 +91,13 @@ def room_for(needed: Callable[[], int], where: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        free = shutil.disk_usage(where).free
-        raise WeightsError(
-            f"{needed():,} bytes or more have no room in {str(where)!r}, where {free:,} are free ({error.strerror}); "
-            "make room, or move the cache with ZOO_CACHE"
-        ) from error
+        raise no_room(needed(), where, error.strerror or "") from error
+
+
+def no_room(needed: int, where: Path, reason: str) -> WeightsError:
+    """What to say where `needed` bytes have no room under `where`."""
+    free = shutil.disk_usage(where).free
+    return WeightsError(
+        f"{needed:,} bytes or more have no room in {str(where)!r}, where {free:,} are free ({reason}); "
+        "make room ('zoo cache prune' helps), or move the cache with ZOO_CACHE"
+    )

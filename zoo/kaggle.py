@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.disk import files_of, room_for
-from zoo.download import READ_TIMEOUT, UnavailableError
+from zoo.patience import UnavailableError, insist, patience
 from zoo.progress import track
 
 _TICK = 0.1
@@ -28,8 +28,15 @@ _COMPLETE = ".complete"  # kagglehub's own mark
 def download(handle: str, folder: Path) -> None:
     """Write the files of the model `OWNER/MODEL/FRAMEWORK/VARIATION/VERSION` into the empty `folder`.
 
-    Raises UnavailableError with what Kaggle answered, WeightsError where the disk is full.
+    A Kaggle that is busy or gone is asked again (`zoo.patience`). Raises UnavailableError with what it answered last,
+    WeightsError where the disk is full.
     """
+    insist(lambda: _attempt(handle, folder))
+
+
+def _attempt(handle: str, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # kagglehub refuses to go on with what it left
+    folder.mkdir()
     command = [sys.executable, "-P", "-m", __name__, handle, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         try:
@@ -49,7 +56,7 @@ def _take(answer: dict[str, Any], folder: Path) -> None:
         with room_for(lambda: _written(folder), folder):
             raise OSError(answer["errno"], answer["reason"])
     if "reason" in answer:
-        raise UnavailableError(answer["reason"])
+        raise UnavailableError(answer["reason"], passing=answer.get("passing", False))
     shutil.rmtree(folder / _COMPLETE, ignore_errors=True)
     if Path(answer["path"]) != folder:  # a Kaggle or Colab notebook has the model mounted
         shutil.copytree(answer["path"], folder, dirs_exist_ok=True)
@@ -57,15 +64,15 @@ def _take(answer: dict[str, Any], folder: Path) -> None:
 
 def _growing(child: subprocess.Popen[bytes], folder: Path) -> Iterator[int]:
     """A tick at a time until `child` ends; raises UnavailableError when nothing has arrived for long."""
-    written, since = 0, time.monotonic()
+    written, since, longest = 0, time.monotonic(), patience().read
     while child.poll() is None:
         time.sleep(_TICK)
         yield written
         now = _written(folder)
         if now != written:
             written, since = now, time.monotonic()
-        elif time.monotonic() - since > READ_TIMEOUT:
-            raise UnavailableError(f"nothing came for {READ_TIMEOUT:g} s")
+        elif time.monotonic() - since > longest:
+            raise UnavailableError(f"nothing came for {longest:g} s", passing=True)
 
 
 def _written(folder: Path) -> int:
@@ -87,7 +94,7 @@ def _main(handle: str, folder: str) -> None:
 
 
 def _fetched(handle: str, folder: str) -> dict[str, Any]:
-    from zoo.download import reason
+    from zoo.download import passing, reason
 
     try:
         import kagglehub
@@ -98,10 +105,10 @@ def _fetched(handle: str, folder: str) -> dict[str, Any]:
 
         # A failed request of `requests` is an OSError as well.
         if isinstance(error, requests.RequestException) or error.errno is None:
-            return {"reason": reason(error)}
+            return {"reason": reason(error), "passing": passing(error)}
         return {"errno": error.errno, "reason": error.strerror or str(error)}
     except Exception as error:  # noqa: BLE001 - kagglehub raises many kinds; each is Kaggle's answer
-        return {"reason": reason(error)}
+        return {"reason": reason(error), "passing": passing(error)}
 
 
 def _end_with_parent() -> None:

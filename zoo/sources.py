@@ -8,6 +8,7 @@ its address.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from urllib.parse import unquote, urlsplit
 from zoo import kaggle
 from zoo.archives import is_archive, unpack
 from zoo.disk import file_digest, room_for
-from zoo.download import UnavailableError, download, shown
+from zoo.download import download, shown
+from zoo.errors import ArchiveError
+from zoo.patience import UnavailableError
 from zoo.specs import WeightsSpec
 
 TFHUB = "https://tfhub.dev"
@@ -26,13 +29,14 @@ TFHUB = "https://tfhub.dev"
 
 @dataclass(frozen=True)
 class Source:
-    """One place. `deliver` writes the weights into an empty folder and returns their path, or raises UnavailableError.
+    """One place. `deliver(folder, parts)` writes the weights into the empty `folder` and returns their path.
 
-    local: asking it needs no network; in_place: a folder that is used where it lies, without a copy.
+    It raises UnavailableError where it has none. What came of a download that broke off stays in `parts`.
+    local: asking it needs no network; in_place: a folder or file that is used where it lies, without a copy.
     """
 
     address: str
-    deliver: Callable[[Path], Path]
+    deliver: Callable[[Path, Path], Path]
     local: bool = False
     in_place: Path | None = None
 
@@ -71,10 +75,10 @@ def _mirror_folder(mirror: str, handle: str, weights: WeightsSpec) -> Source:
     place = Path(mirror).expanduser().absolute() / unquote(_place(handle))
     archive = place.with_name(f"{place.name}.tar.gz")
     if place.is_dir():
-        return Source(str(place), lambda folder: place, local=True, in_place=place)
+        return Source(str(place), lambda folder, parts: place, local=True, in_place=place)
     if handle == weights.url:
-        return Source(str(place), lambda folder: _copy(place, folder, weights), local=True)
-    return Source(str(archive), lambda folder: _unpack(archive, folder), local=True)
+        return Source(str(place), lambda folder, parts: _copy(place, folder, weights), local=True)
+    return Source(str(archive), lambda folder, parts: _unpack(archive, folder), local=True)
 
 
 def _place(handle: str) -> str:
@@ -83,29 +87,45 @@ def _place(handle: str) -> str:
 
 
 def _remote_archive(address: str, url: str) -> Source:
-    def deliver(folder: Path) -> Path:
-        packed = folder.parent / "download"
-        download(url, packed)
+    def take(packed: Path, folder: Path) -> Path:
         if not is_archive(packed):
             raise UnavailableError(f"it answered with {packed.stat().st_size:,} bytes that are no archive")
-        _unpack(packed, folder)
-        packed.unlink()
-        return folder
+        return _unpack(packed, folder)
 
-    return Source(shown(address), deliver)
+    return Source(shown(address), lambda folder, parts: _received(url, folder, parts, take))
 
 
 def _remote_file(url: str, weights: WeightsSpec) -> Source:
-    def deliver(folder: Path) -> Path:
-        file = folder / _name(weights)
-        download(url, file)
-        return _checked(file, weights)
+    def take(part: Path, folder: Path) -> Path:
+        file = folder / file_name(weights)
+        _checked(part, weights)
+        try:
+            os.link(part, file)  # and not moved: a process that is killed now need not fetch it again
+        except OSError:
+            part.replace(file)
+        return file
 
-    return Source(shown(url), deliver)
+    return Source(shown(url), lambda folder, parts: _received(url, folder, parts, take))
+
+
+def _received(url: str, folder: Path, parts: Path, take: Callable[[Path, Path], Path]) -> Path:
+    """What `take` makes of the bytes of `url`. A part from before that made them wrong costs a second, whole fetch."""
+    part = parts / hashlib.sha256(url.encode()).hexdigest()[:12]
+    goes_on = part.exists()
+    download(url, part)
+    try:
+        return take(part, folder)
+    except (ArchiveError, UnavailableError):
+        part.unlink(missing_ok=True)
+        if not goes_on:
+            raise
+    shutil.rmtree(folder)
+    folder.mkdir()
+    return _received(url, folder, parts, take)
 
 
 def _kaggle(handle: str) -> Source:
-    def deliver(folder: Path) -> Path:
+    def deliver(folder: Path, parts: Path) -> Path:
         kaggle.download(handle, folder)
         return folder
 
@@ -122,13 +142,13 @@ def _unpack(archive: Path, folder: Path) -> Path:
 def _copy(file: Path, folder: Path, weights: WeightsSpec) -> Path:
     if not file.is_file():
         raise UnavailableError("there is no such file")
-    copy = folder / _name(weights)
+    copy = folder / file_name(weights)
     with room_for(lambda: file.stat().st_size, folder):
         shutil.copyfile(file, copy)
     return _checked(copy, weights)
 
 
-def _name(weights: WeightsSpec) -> str:
+def file_name(weights: WeightsSpec) -> str:
     """The file name in the address: loaders tell a format by its suffix."""
     return unquote(_place(weights.url or "")).rpartition("/")[2] or "weights"
 

@@ -1,6 +1,7 @@
 """Weights: a handle becomes a verified local path, by an explicit path, a mirror, the cache or a download.
 
-`ZOO_CACHE` moves the cache; `ZOO_MIRROR` names a mirror; `ZOO_OFFLINE=1` forbids the network.
+`ZOO_CACHE` moves the cache; `ZOO_MIRROR` names a mirror; `ZOO_OFFLINE=1` forbids the network; a lock file pins what a
+handle must deliver (`zoo.pins`). What tensorflow_hub, kagglehub or Keras fetched before is read in place.
 """
 
 from __future__ import annotations
@@ -8,32 +9,53 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from pathlib import Path
+from typing import NoReturn
 
-from zoo.cache import Entry, cache_folder, known_digests
+from zoo import foreign, pins
+from zoo.cache import Entry, cache_folder, known_digests, manifest
 from zoo.disk import files_of, refuse_pointers
-from zoo.download import UnavailableError
-from zoo.errors import ArchiveError, DownloadError, WeightsError
+from zoo.errors import ArchiveError, DownloadError, WeightsError, ZooWarning
+from zoo.patience import UnavailableError
 from zoo.sources import Source, mirrored, published
 from zoo.specs import WeightsSpec
 
-__all__ = ["at_hand", "cache_folder", "digest", "fetch", "offline", "size"]
+__all__ = ["at_hand", "cache_folder", "digest", "fetch", "fetch_again", "offline", "size"]
 
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 
 
-def fetch(weights: WeightsSpec, *, wanted_by: str) -> Path:
-    """The local folder or file of `weights`: its path, a mirror, the cache, else a download into the cache.
+def fetch(weights: WeightsSpec, *, wanted_by: str, held: bool = True) -> Path:
+    """The local folder or file of `weights`: its path, a mirror, a cache, else a download into the zoo's cache.
 
     Raises WeightsError or DownloadError that names `wanted_by`; the latter lists what each source answered, a damaged
-    or hostile archive included.
+    or hostile archive included. The former also where a lock file pins another digest than what was found, unless
+    `held` is false.
     """
     try:
-        return _explicit(weights.path) if weights.path else _fetched(weights)
+        return _explicit(weights.path) if weights.path else _fetched(weights, held)
     except WeightsError as error:
         raise type(error)(f"{wanted_by}: {error}") from error
     except OSError as error:
         raise WeightsError(f"{wanted_by}: {error.filename!r} can't be read: {error.strerror}") from error
+
+
+def fetch_again(entry: Entry) -> Path:
+    """Fetch anew what `entry` holds, from where it was to be fetched; until that has come the old stays.
+
+    Raises WeightsError where its manifest does not say from where, or its mirror is no longer set.
+    """
+    try:
+        places = WeightsSpec(**manifest(entry.folder)["places"])
+        sources = next(sources for other, sources in _places(places) if other == entry)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise WeightsError(
+            f"nothing here says from where {entry.address!r} is to be fetched (a mirror that is not set any more?); "
+            "remove it with 'zoo cache prune', and the next use fetches it"
+        ) from error
+    answers: list[str] = []
+    return _delivered(entry, sources, places, answers, anew=True) or _give_up(places, answers)
 
 
 def at_hand(weights: WeightsSpec) -> Path | None:
@@ -41,7 +63,8 @@ def at_hand(weights: WeightsSpec) -> Path | None:
     try:
         if weights.path:
             return _explicit(weights.path)
-        return next((path for place in _places(weights) if (path := _present(*place))), None)
+        found = next((path for place in _places(weights) if (path := _present(*place))), None)
+        return found or _foreign(weights)
     except (WeightsError, OSError):
         return None
 
@@ -97,12 +120,35 @@ def _expanded(text: str) -> Path:
         raise WeightsError(f"the home folder in {text!r} is not known ({error}); write the path in full") from error
 
 
-def _fetched(weights: WeightsSpec) -> Path:
+def _fetched(weights: WeightsSpec, held: bool) -> Path:
     answers: list[str] = []
-    for place in _places(weights):
-        path = _present(*place) or _delivered(*place, answers)
+    for entry, sources in _places(weights):
+        path = _present(entry, sources)
+        if not path and entry.address == weights.handles[0]:  # no mirror has it, nor the zoo's own cache
+            path = _foreign(weights)
         if path:
+            _hold(weights, path, str(path), held)
+            entry.use()
             return path
+        if path := _delivered(entry, sources, weights, answers, held=held):
+            return path
+    return _give_up(weights, answers)
+
+
+def _foreign(weights: WeightsSpec) -> Path | None:
+    path = next(foreign.copies(weights), None)
+    if path:
+        refuse_pointers(path)
+    return path
+
+
+def _hold(weights: WeightsSpec, path: Path, where: str, held: bool) -> None:
+    """Raise WeightsError where a lock file pins something else than lies at `path`."""
+    if held and weights.handles[0] in pins.pinned():
+        pins.check(weights.handles[0], digest(path), where)
+
+
+def _give_up(weights: WeightsSpec, answers: list[str]) -> NoReturn:
     way_out = "unset ZOO_OFFLINE" if offline() else "check the network"
     raise DownloadError(
         f"no source delivered {weights.handles[0]!r}, and the cache {str(cache_folder())!r} has no whole copy of it:\n"
@@ -129,7 +175,9 @@ def _present(entry: Entry, sources: list[Source]) -> Path | None:
     return in_place or entry.path()
 
 
-def _delivered(entry: Entry, sources: list[Source], answers: list[str]) -> Path | None:
+def _delivered(
+    entry: Entry, sources: list[Source], weights: WeightsSpec, answers: list[str], anew: bool = False, held: bool = True
+) -> Path | None:
     """What the first source that can writes into the cache; what the others answered is added to `answers`."""
     if damage := entry.damage():
         answers.append(f"{entry.folder}: {damage}")
@@ -138,11 +186,40 @@ def _delivered(entry: Entry, sources: list[Source], answers: list[str]) -> Path 
     if not asked:
         return None
     with entry.locked():
-        if path := entry.path():  # another process was faster
+        if not anew and (path := entry.path()):  # another process was faster
             return path
         for source in asked:
             try:
-                return entry.write(source.address, source.deliver)
+                return _written(entry, source, weights, held)
             except (UnavailableError, ArchiveError) as answer:  # the next source may have it whole
                 answers.append(f"{source.address}: {answer}")
     return None
+
+
+def _written(entry: Entry, source: Source, weights: WeightsSpec, held: bool) -> Path:
+    """What `source` delivers, as the entry; raises WeightsError where a lock file pins something else."""
+    before = _known(entry)
+
+    def deliver(folder: Path) -> Path:
+        path = source.deliver(folder, entry.parts)
+        _hold(weights, path, source.address, held)
+        return path
+
+    path = entry.write(source.address, deliver, weights.model_dump(exclude_none=True))
+    if before and before != (now := known_digests(path)):
+        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        warnings.warn(
+            f"{source.address} delivers something else than it did before: {', '.join(names[:5])} changed; "
+            "a lock file ('zoo pull --lock FILE') would stop here",
+            ZooWarning,
+            stacklevel=2,
+        )
+    return path
+
+
+def _known(entry: Entry) -> dict[str, str]:
+    """The digests that the entry's manifest states, be its files damaged or not."""
+    try:
+        return {name: str(facts["sha256"]) for name, facts in manifest(entry.folder)["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import random
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -29,8 +30,6 @@ from zoo_bench.job import FROM_SCRATCH, MAJORITY, Job
 from zoo_bench.material import SAVED, opened
 from zoo_bench.measure import made_once
 
-FEATURES = "features"
-
 
 def fit(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     """Fit the backbone of `job` with its strategy and the zoo's own defaults, and tell ("fitted", facts of a `Fitted`).
@@ -40,7 +39,8 @@ def fit(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     _seed(job)
     for module in ("sklearn.linear_model", "scipy.special"):  # an import is no part of training
         importlib.import_module(module)
-    os.environ["ZOO_FEATURES"] = str(folder / FEATURES)  # those that were computed before would count as nothing
+    # Features that were computed before would cost nothing, those of an earlier attempt of this job too.
+    os.environ["ZOO_FEATURES"] = tempfile.mkdtemp(prefix="features-", dir=folder)
     model = opened(replace(job, fit=None), folder)
     for module in model.spec.imports:
         with suppress(ImportError):

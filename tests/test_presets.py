@@ -230,6 +230,23 @@ def test_without_keras_hub_it_says_what_to_install(broken, monkeypatch):
         load_backbone(spec("logits", width=5), "logits", {"weights": broken}).load()
 
 
+def test_a_preset_s_variables_can_be_trained_and_saved(preset, tmp_path):
+    backbone = load_backbone(spec("features", kind="text"), "features", {"weights": preset(sentiment)[1]})
+    before = backbone.forward(TEXTS)["features"].numpy()
+    found = backbone.variables()
+    assert sum(int(np.prod(variable.shape)) for variable in found.values()) == backbone.parameters()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(backbone.forward(TEXTS, training=True)["features"] ** 2)
+    name = next(name for name in found if "pooled_dense/kernel" in name)
+    gradient = tape.gradient(loss, found[name])
+    found[name].assign_sub(100 * gradient)
+    after = backbone.forward(TEXTS)["features"].numpy()
+    assert np.abs(after - before).max() > 1e-3
+    again = load_backbone(spec("features", kind="text"), "features", {"weights": backbone.save(tmp_path)})
+    np.testing.assert_allclose(again.forward(TEXTS)["features"], after, atol=1e-6)
+    found[name].assign_add(100 * gradient)
+
+
 # ------------------------------------------------------------------------------------------------------- the catalogue
 
 

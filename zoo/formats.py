@@ -9,6 +9,7 @@ from zoo.cache import Entry
 from zoo.disk import sha256
 from zoo.errors import ArchiveError, BackboneError
 from zoo.plugins import installed
+from zoo.safety import trust, trusts_code
 from zoo.specs import FormatSpec
 
 
@@ -45,7 +46,10 @@ def unpacked(path: Path, wanted_by: str) -> Path:
     except ArchiveError as error:
         raise ArchiveError(f"{wanted_by}: {str(path)!r} can't be unpacked: {error}") from error
     inside = list(folder.iterdir())
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+    folder = inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+    if trusts_code(path):
+        trust(folder)
+    return folder
 
 
 def _unpack(archive: Path, folder: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +95,8 @@ def read_weights(backbone: Backbone, model: keras.Model) -> None:
     """Fill `model` from the weights file of `backbone`; raises BackboneError that says what it should hold."""
     file = backbone.files["weights"]
     try:
-        model.load_weights(str(file))
+        with tempfile.TemporaryDirectory() as folder:
+            model.load_weights(str(_named_by_form(file, Path(folder))))
     except Exception as error:
         application = f"keras.applications.{backbone.spec.options['application']}"
         top = "with" if backbone.output == "logits" else "without"
@@ -103,6 +106,17 @@ def read_weights(backbone: Backbone, model: keras.Model) -> None:
             f"{application} {top} its top, {model.count_params():,} numbers in {len(model.weights)} arrays "
             f"({type(error).__name__}: {reason}); fetch it again, or name the right file with weights="
         ) from error
+
+
+def _named_by_form(file: Path, folder: Path) -> Path:
+    """`file`, or a copy in `folder` under the name by which alone Keras 3 knows weights of its own form."""
+    import h5py
+
+    with h5py.File(file) as opened:
+        own = "layer_names" not in opened.attrs and "model_weights" not in opened
+    if not own or file.name.endswith(".weights.h5"):
+        return file
+    return Path(shutil.copyfile(file, folder / "copy.weights.h5"))
 
 
 def _divide_by_std(model: keras.Model) -> None:

@@ -17,9 +17,12 @@ FUNCTIONS = {"activations", "constraints", "initializers", "losses", "metrics", 
 CLASSES = FUNCTIONS | {"", "dtype_policies", "engine", "layers", "models", "optimizers", "quantizers"}
 
 
-def refuse_code(config: Any, file: Path, backbone: str) -> None:
-    """Raise WeightsError that names each layer of `config`, read from `file`, which does more than compute."""
-    if trusts_code(file):
+def refuse_code(config: Any, file: Path, backbone: str, place: Path | None = None) -> None:
+    """Raise WeightsError that names each layer of `config`, read from `file`, which does more than compute.
+
+    place: what the user trusts or not, where that is the folder of the file.
+    """
+    if trusts_code(place or file):
         return
     found = sorted(set(_offences(config)))
     if found:

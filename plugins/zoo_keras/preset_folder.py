@@ -31,7 +31,7 @@ def checked_folder(folder: Path, backbone: str) -> str | None:
         raise BackboneError(f"{start} has no file 'config.json'; fetch it again")
     read = {name: _read(folder / name, start) for name in CONFIGURATIONS if (folder / name).is_file()}
     for name, config in read.items():
-        refuse_code(config, folder / name, backbone)
+        refuse_code(config, folder / name, backbone, folder)
     for name in _weights(folder, start, "task.json" in read):
         file = folder / name
         if not file.is_file():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from zoo import Backbone
 from zoo.errors import BackboneError, MissingPackageError
 from zoo_keras.applications import require_tensorflow
 from zoo_keras.preset_folder import checked_folder
+from zoo_keras.trainable import variables_by_path
 
 INSTALL = "pip install 'tf-model-zoo[kerashub]'"
 
@@ -24,6 +26,7 @@ class PresetBackbone(Backbone):
 
     _run: Callable[[Any, bool], dict[str, Any]] | None = None
     model: Any = None
+    preprocessor: Any = None
 
     def load(self) -> None:
         """Build the network and read its weights; raises BackboneError that names the file which is missing or cut."""
@@ -56,6 +59,20 @@ class PresetBackbone(Backbone):
         """The number of weights of the network."""
         self.load()
         return int(self.model.count_params())
+
+    def variables(self) -> dict[str, Any]:
+        """See `zoo.Backbone.variables`."""
+        self.load()
+        return variables_by_path(self.model)
+
+    def save(self, folder: Path) -> Path:
+        """See `zoo.Backbone.save`: a preset again."""
+        self.load()
+        preset = folder / "preset"
+        self.model.save_to_preset(str(preset))
+        if not hasattr(self.model, "preprocessor"):  # a bare encoder
+            self.preprocessor.save_to_preset(str(preset))
+        return preset
 
     def _bound(self, models: Any, folder: str, task: str | None) -> Callable[[Any, bool], dict[str, Any]]:
         """`run(batch, training)` for the bound output; `task`: the class that the preset was saved as, if any."""
@@ -99,6 +116,7 @@ class PresetBackbone(Backbone):
         """The preset's own: decoded pictures 0..255, or texts, into what its network takes."""
         from zoo.framework import tf
 
+        self.preprocessor = preprocessor
         if preprocessor is None:
             raise self._error("has no preprocessor: it was saved without one, and its network takes nothing raw")
         if self.spec.input.kind == "image":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import Backbone
 from zoo.errors import BackboneError
 from zoo_keras.applications import build_application
+from zoo_keras.trainable import save_model, variables_by_path
 
 if TYPE_CHECKING:
     import keras
@@ -72,6 +73,18 @@ class SlimBackbone(Backbone):
         assert self._model is not None
         return int(self._model.count_params())
 
+    def variables(self) -> dict[str, Any]:
+        """See `zoo.Backbone.variables`."""
+        self.load()
+        assert self._model is not None
+        return variables_by_path(self._model)
+
+    def save(self, folder: Path) -> Path:
+        """See `zoo.Backbone.save`: a whole model in Keras' form."""
+        self.load()
+        assert self._model is not None
+        return save_model(self._model, folder)
+
     def _fill(self, model: keras.Model, reader: Any) -> None:
         import keras
 
@@ -112,8 +125,10 @@ class SlimBackbone(Backbone):
 
     def _prefix(self, path: Path) -> Path:
         """What TensorFlow calls the checkpoint: its one file, or the common start of its several."""
+        if path.suffix == ".index":
+            raise self._error("is one of a checkpoint's files; give their folder")
         if path.is_file():
-            return path.with_suffix("") if path.suffix == ".index" else path
+            return path
         found = sorted({file.with_suffix("") for file in path.rglob("*.ckpt*.index")} | set(path.rglob("*.ckpt")))
         if len(found) != 1:
             names = ", ".join(repr(file.name) for file in found) or "none"

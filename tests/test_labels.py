@@ -3,7 +3,16 @@
 import pytest
 
 from zoo.errors import LabelError
-from zoo.labels import SIZES, LabelSpace, known_spaces, label_space, named_space, read_indices, translate
+from zoo.labels import (
+    SIZES,
+    LabelSpace,
+    known_spaces,
+    label_space,
+    named_space,
+    read_indices,
+    refuse_ids,
+    translate,
+)
 
 
 def test_the_background_shifts_imagenet_by_one():
@@ -88,3 +97,20 @@ def test_a_model_s_own_label_space_may_be_named():
 
 def test_sizes_that_are_stated_are_those_of_the_spaces():
     assert {name: len(label_space(name)) for name in SIZES} == SIZES
+
+
+def test_numbers_of_tfds_coco_given_for_coco_s_own_ids_are_told_with_the_fix():
+    with pytest.raises(
+        LabelError, match=r"class numbers 0, 12 are not .*'coco-91' \(1..90\); they are ids of 'coco-80'"
+    ):
+        read_indices([0, 12, 79], label_space("coco-91"))
+    with pytest.raises(LabelError, match=r"--labels coco-91\)"):
+        read_indices([1, 90], label_space("coco-80"))
+
+
+def test_a_model_that_counts_otherwise_than_its_row_says_is_stopped():
+    refuse_ids([1, 12, 90], label_space("coco-91"))  # 12 is a gap: noise, but not another numbering
+    with pytest.raises(LabelError, match=r"gives class 0, .* write labels = 'coco-80' into its row"):
+        refuse_ids([0, 16, 79], label_space("coco-91"))
+    with pytest.raises(LabelError, match=r"gives class 88, .* write labels = 'coco-91' into its row"):
+        refuse_ids([1, 88], label_space("coco-80"))

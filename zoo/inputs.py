@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zoo.errors import InputError
+from zoo.errors import InputError, ZooWarning
 from zoo.pictures import Decoded, decode, described, picture
 from zoo.specs import ImageInput, TextInput
 
@@ -59,6 +60,7 @@ def prepare(source: Any, spec: ImageInput | TextInput, out: Any = None) -> Prepa
     """
     if isinstance(spec, TextInput):
         return Prepared(_text(source), source)
+    _guard_range(source, spec)
     decoded = decode(source, partial(_spare, spec))
     window = _window(decoded.size, spec)
     if spec.resize == "none":
@@ -200,6 +202,24 @@ def _text(source: Any) -> str:
     if isinstance(source, os.PathLike):
         raise InputError(f"a text is a str or UTF-8 bytes; read the file {os.fspath(source)!r} first")
     raise InputError(f"a text is a str or UTF-8 bytes, not a {type(source).__name__}: {str(source)[:60]!r}")
+
+
+def _guard_range(source: Any, spec: ImageInput) -> None:
+    """Say once that floats beyond 0..1 are taken for another range than the usual, and what becomes of it."""
+    if getattr(getattr(source, "dtype", None), "kind", "") != "f" or not source.size or not source.max() > 1 + 1e-6:
+        return
+    _tell_range(255 if source.max() <= 255 else 65535, spec.range or (0.0, 1.0), spec.dtype)
+
+
+@lru_cache(maxsize=64)
+def _tell_range(white: int, wanted: tuple[float, float], dtype: str) -> None:
+    low, high = wanted
+    warnings.warn(
+        f"floats beyond 1 were given as a picture: they are read as 0..{white} and brought to the {low:g}..{high:g} "
+        f"({dtype}) that the network takes; give uint8, or floats in 0..1, and nothing is guessed",
+        ZooWarning,
+        stacklevel=4,
+    )
 
 
 def _spare(spec: ImageInput, width: int, height: int) -> float:

@@ -94,15 +94,40 @@ def read_indices(ids: Iterable[int], target: LabelSpace) -> tuple[dict[int, int]
     source = imagenet(False) if target.name.startswith("imagenet-100") else target
     outside = [number for number in numbers if number not in source.names]
     if outside:
-        valid = f"{min(source.names)}..{max(source.names)}" if source.names else "empty"
+        meant = sister(numbers, source)
+        fits = f"they are ids of {meant.name!r} ({_valid(meant)}): " if meant else ""
+        how = f"(labels={meant.name!r}, --labels {meant.name})" if meant else "(labels=..., --labels)"
         raise LabelError(
-            f"class numbers {_some([str(n) for n in outside])} are not in label space {source.name!r} ({valid}); "
-            f"name the dataset's label space (labels=..., --labels)"
+            f"class numbers {_some([str(n) for n in outside])} are not in label space {source.name!r} "
+            f"({_valid(source)}); {fits}name the dataset's label space {how}"
         )
     note = f"class numbers read as ids of {source.name!r}"
     if source is target:
         return {number: number for number in numbers}, note
     return translate(source, target, numbers), note
+
+
+def sister(ids: Iterable[int], space: LabelSpace) -> LabelSpace | None:
+    """The space of the same classes under other numbers that lists all `ids`, where `space` does not."""
+    wanted = set(ids)
+    names = sorted({name for pair in _SISTERS if space.name in pair for name in pair} - {space.name})
+    return next((_KNOWN[name]() for name in names if wanted <= set(_KNOWN[name]().names)), None)
+
+
+def refuse_ids(ids: Iterable[int], space: LabelSpace) -> None:
+    """Raise LabelError where a model gives ids beyond both ends of its label space, and its sister lists them all."""
+    given = {int(id) for id in ids}
+    beyond = [id for id in sorted(given) if space.names and not min(space.names) <= id <= max(space.names)]
+    meant = sister(given, space) if beyond else None
+    if meant is not None:
+        raise LabelError(
+            f"the module gives class {beyond[0]}, but its row says labels = {space.name!r} ({_valid(space)}); all that "
+            f"it gives are ids of {meant.name!r} ({_valid(meant)}): write labels = {meant.name!r} into its row"
+        )
+
+
+def _valid(space: LabelSpace) -> str:
+    return f"{min(space.names)}..{max(space.names)}" if space.names else "empty"
 
 
 def imagenet(background: bool) -> LabelSpace:
@@ -144,6 +169,9 @@ _KNOWN = {
     "coco-80": lambda: _coco(False),
 }
 
+
+# Spaces of the same classes under other numbers: COCO's own ids, and TFDS' that leave no gaps.
+_SISTERS = (("coco-91", "coco-80"), ("imagenet-1000", "imagenet-1001"))
 
 # So that a catalogue is checked without reading the names.
 SIZES = {"imagenet-1000": 1000, "imagenet-1001": 1001, "coco-80": 80}

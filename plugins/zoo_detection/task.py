@@ -13,12 +13,13 @@ from zoo import Dataset, OutputSpec, Prediction, Task
 from zoo.agreement import Agreement, Outputs
 from zoo.errors import OptionError
 from zoo.inputs import Prepared
-from zoo.labels import LabelSpace
+from zoo.labels import LabelSpace, refuse_ids
 from zoo_detection.agreement import boxes_agree
 from zoo_detection.drawing import draw
 from zoo_detection.metric import CocoMetric
 
 _SCORES_SHOWN = 5
+_SURE = 0.3  # a score from which an id that its label space does not list is no noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,7 @@ class Detection(Task):
 
         outputs: "boxes" [n, k, 4] in the form that `facts.boxes` says, "scores" [n, k], "classes" [n, k], and
             "count" [n], how many of the k are real.
+        Raises LabelError where the ids are those of another numbering than `labels`.
         """
         conf, max_det = options["conf"], options["max_det"]
         labels = labels or LabelSpace("unnamed", {})
@@ -102,6 +104,7 @@ class Detection(Task):
             kept = np.flatnonzero(visible)
             kept = kept[np.argsort(-scores[kept], kind="stable")][:max_det]
             ids = np.rint(outputs["classes"][index][kept]).astype(np.int64)
+            refuse_ids(ids[scores[kept] >= _SURE], labels)
             names = tuple(labels.label(id) for id in ids)
             found.append(Detections(boxes[kept], scores[kept], names, ids, prepared.size, prepared.source))
         return found

@@ -31,11 +31,17 @@ from zoo.cli.running import make_folder, runtime_options
 @click.option("--split", help="The split of DATA to train on, in the words of the dataset.")
 @click.option("--input-column", help="The column of a table that holds the inputs.")
 @click.option("--label-column", help="The column of a table that holds the labels.")
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a page about the fitted model, its figures and report.json into this folder.",
+)
 @runtime_options
 def fit_command(
     model: str,
     data: str,
     out: Path,
+    report: Path | None,
     validation: str,
     runtime: str,
     precision: str,
@@ -54,15 +60,19 @@ def fit_command(
     if out.exists():
         raise click.UsageError(f"{str(out)!r} exists already; remove it or choose another name")
     make_folder(out.absolute().parent)
+    if report:
+        make_folder(report)
     opened = open_model(model, runtime=runtime, precision=precision, device=device, input_range=input_range)
     fitted = opened.fit(data, validation=_validation(validation), **settings)
     saved = fitted.save(out)
+    page = fitted.report(report) if report else None
     told = fitted.training
     last = {name: values[-1] for name, values in fitted.history.history.items()}
     if as_json:
         facts = {"model": fitted.name, "saved": str(saved), "head": told.head, "examples": told.examples}
         seconds = {"validation": told.validation, "seconds": dict(told.seconds), "failed": len(fitted.failed)}
-        click.echo(json.dumps(facts | seconds | {"last": last}, indent=1))
+        reported = {"report": str(page)} if page else {}
+        click.echo(json.dumps(facts | seconds | {"last": last} | reported, indent=1))
         return
     click.echo(f"{fitted.name}: {told.head} head on {told.examples} examples, {told.validation} held out")
     for name, value in last.items():
@@ -70,6 +80,8 @@ def fit_command(
     for failed in fitted.failed:
         click.echo(f"  not read and not counted: {failed.error}", err=True)
     click.echo(f"saved in {saved}")
+    if page:
+        click.echo(f"report in {page}")
 
 
 def _validation(text: str) -> float | str:

@@ -145,12 +145,12 @@ def _read(folder: Path, dataset: Dataset) -> Extracted:
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     table = np.load(folder / FEATURES, mmap_mode="r")
     gone = {int(row["index"]) for row in facts["failed"]}
-    kept = [(place, example) for place, example in enumerate(dataset) if place not in gone]
-    places = np.array([place for place, _ in kept])
+    kept = [(place, example.id, int(example.target)) for place, example in enumerate(dataset) if place not in gone]
+    places, ids, targets = zip(*kept, strict=True)  # not the inputs: they need not fit into memory
     return Extracted(
-        table if not gone else table[places],
-        np.array([int(example.target) for _, example in kept], np.int64),
-        tuple(example.id for _, example in kept),
+        table if not gone else table[list(places)],
+        np.array(targets, np.int64),
+        ids,
         tuple(Failed(row["input"], DatasetError(row["error"])) for row in facts["failed"]),
     )
 

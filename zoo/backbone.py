@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from zoo.errors import MissingPackageError, PluginError, RuntimeLoadError
+from zoo.errors import BackboneError, MissingPackageError, PluginError, RuntimeLoadError
 from zoo.formats import format_of, unpacked
 from zoo.specs import BackboneSpec, OutputSpec
 
@@ -54,6 +54,20 @@ class Backbone(ABC):
     @abstractmethod
     def parameters(self) -> int:
         """The number of weights, trainable or not, of the loaded network."""
+
+    def variables(self) -> dict[str, Any]:
+        """The `tf.Variable`s that `forward` reads, by their paths in the network (`block_1/conv/kernel`); loads it.
+
+        What is trained is trained through these. Raises BackboneError with the reason where there are none to train.
+        """
+        raise BackboneError(
+            f"backbone {self.spec.name!r}: {str(self.files['weights'])!r} holds constants, made for inference; there "
+            f"are no variables in it to train"
+        )
+
+    def save(self, folder: Path) -> Path:
+        """Write the network with the weights that it has now into `folder`; what is returned loads as this did."""
+        raise BackboneError(f"backbone {self.spec.name!r} can't be saved: it has no variables that may have changed")
 
 
 def import_loader(loader: str, wanted_by: str) -> Any:

@@ -20,8 +20,8 @@ def variables_by_path(model: keras.Model) -> dict[str, Any]:
     """The `tf.Variable`s of `model` by path.
 
     A layer whose author named it keeps its name. One that Keras named lies under its block, the layers between two
-    places that everything passes, called after the last named one of these (`mixed3/conv2d_24/kernel`); its number counts
-    from the network's own first.
+    places that everything passes, called after the last named one of these (`mixed3/conv2d_24/kernel`); its
+    number counts from the network's own first.
     """
     blocks = _blocks(model)
     lowest: dict[str, int] = {}
@@ -77,6 +77,6 @@ def _blocks(model: keras.Model) -> dict[str, str]:
         own = [name for name in reversed(segment) if not AUTOMATIC.fullmatch(name)]
         merged = merged or merges
         block = own[0] if own and merges else "" if merged else "stem"
-        found |= {name: block for name in segment}
+        found |= dict.fromkeys(segment, block)
         segment, waiting = [], {layer.name}
     return found

@@ -72,6 +72,33 @@ class SavedModelBackbone(Backbone):
         held = [*variables(self.module), *self._constants.values()]
         return sum(int(variable.shape.num_elements() or 0) for variable in held)
 
+    def variables(self) -> dict[str, Any]:
+        """See `zoo.Backbone.variables`; a module that exposes none, or one of TensorFlow 1, can't be trained."""
+        self.load()
+        where = f"backbone {self.spec.name!r}: the module in {str(self.files['weights'])!r}"
+        if is_version1(self.module):
+            raise BackboneError(f"{where} is one of TensorFlow 1, whose graph for inference can't be trained")
+        exposed = list(getattr(self.module, "variables", ()))
+        if not any(variable.trainable for variable in exposed):
+            raise BackboneError(f"{where} was saved for inference: it exposes no variables to train")
+        found: dict[str, Any] = {}
+        for variable in exposed:
+            name = path = variable.name.split(":")[0]
+            number = 0
+            while name in found:  # Keras 3 exports them with the last part of their names alone
+                number += 1
+                name = f"{path}_{number}"
+            found[name] = variable
+        return found
+
+    def save(self, folder: Path) -> Path:
+        """See `zoo.Backbone.save`: a SavedModel with the functions of the original."""
+        from zoo.framework import tf
+
+        self.load()
+        tf.saved_model.save(self.module, str(folder / "saved_model"), signatures=self.module.signatures or None)
+        return folder / "saved_model"
+
     def _one(self, result: Any) -> Any:
         """The tensor of the bound output: named by the spec, or called `default`, or the only one there is."""
         if isinstance(result, tuple | list) and len(result) == 1:

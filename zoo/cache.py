@@ -118,7 +118,7 @@ class Entry:
         """Note the times that files have now whose content was found right, so that it is not read again."""
         from filelock import FileLock, Timeout
 
-        with suppress(OSError, Timeout), FileLock(_lock_file(self.key), timeout=0):
+        with suppress(OSError, Timeout), FileLock(lock_of(self.key), timeout=0):
             if manifest(self.folder)["date"] == told["date"]:
                 for name, facts in told["files"].items():
                     facts["mtime_ns"] = (self.folder / "files" / name).stat().st_mtime_ns
@@ -129,9 +129,9 @@ class Entry:
         """Alone with this entry among all processes; raises WeightsError where the cache can't be written."""
         from filelock import FileLock, Timeout
 
-        lock = FileLock(_lock_file(self.key))
+        lock = FileLock(lock_of(self.key))
         try:
-            _lock_file(self.key).parent.mkdir(parents=True, exist_ok=True)
+            lock_of(self.key).parent.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=_PATIENCE)
             except Timeout:
@@ -225,7 +225,8 @@ def _changed(name: str, file: Path, facts: Mapping[str, Any]) -> str:
     return "" if found == facts["sha256"] else f"{name!r} has SHA-256 {found}, not {facts['sha256']}"
 
 
-def _lock_file(key: str) -> Path:
+def lock_of(key: str) -> Path:
+    """The file that is locked by whoever writes or removes what goes by `key`."""
     return cache_folder() / "locks" / f"{key}.lock"
 
 
@@ -239,7 +240,7 @@ def _sweep(own: str) -> None:
             shutil.rmtree(draft, ignore_errors=True)
             continue
         try:
-            with FileLock(_lock_file(draft.name), timeout=0):
+            with FileLock(lock_of(draft.name), timeout=0):
                 shutil.rmtree(draft, ignore_errors=True)
         except Timeout:
             pass

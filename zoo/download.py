@@ -34,7 +34,19 @@ def download(url: str, target: Path) -> None:
     answered last, WeightsError where the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    insist(lambda: _attempt(url, target), came=lambda: target.stat().st_size if target.exists() else 0)
+    try:
+        insist(lambda: _attempt(url, target), came=lambda: target.stat().st_size if target.exists() else 0)
+    finally:
+        if not target.exists():
+            forget(target)
+
+
+def forget(target: Path) -> None:
+    """Remove what came, its note, and their folder where it holds nothing else."""
+    target.unlink(missing_ok=True)
+    _note(target).unlink(missing_ok=True)
+    with suppress(OSError):
+        target.parent.rmdir()
 
 
 def shown(url: str) -> str:

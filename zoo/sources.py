@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from zoo import kaggle
 from zoo.archives import is_archive, unpack
 from zoo.disk import file_digest, room_for
-from zoo.download import download, shown
+from zoo.download import download, forget, shown
 from zoo.errors import ArchiveError
 from zoo.patience import UnavailableError
 from zoo.specs import WeightsSpec
@@ -116,7 +116,7 @@ def _received(url: str, folder: Path, parts: Path, take: Callable[[Path, Path], 
     try:
         return take(part, folder)
     except (ArchiveError, UnavailableError):
-        part.unlink(missing_ok=True)
+        forget(part)
         if not goes_on:
             raise
     shutil.rmtree(folder)

@@ -118,4 +118,17 @@ def _fail(error: Exception, arguments: list[str]) -> None:
     sys.exit(1)
 
 
-from zoo.cli import doctor, exporting, fitting, inspecting, listing, reporting, running, showing, tune, verifying  # noqa: E402, F401 - they add their commands to the group above
+from zoo.cli import (
+    caching,
+    doctor,
+    exporting,
+    fitting,
+    inspecting,
+    listing,
+    pulling,
+    reporting,
+    running,
+    showing,
+    tune,
+    verifying,
+)  # noqa: E402, F401 - they add their commands to the group above

@@ -118,17 +118,6 @@ def _fail(error: Exception, arguments: list[str]) -> None:
     sys.exit(1)
 
 
-from zoo.cli import (
-    caching,
-    doctor,
-    exporting,
-    fitting,
-    inspecting,
-    listing,
-    pulling,
-    reporting,
-    running,
-    showing,
-    tune,
-    verifying,
-)  # noqa: E402, F401 - they add their commands to the group above
+# They add their commands to the group above.
+from zoo.cli import caching, doctor, exporting, fitting, inspecting, listing  # noqa: E402, F401
+from zoo.cli import pulling, reporting, running, showing, tune, verifying  # noqa: E402, F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import sys
@@ -119,5 +120,18 @@ def _fail(error: Exception, arguments: list[str]) -> None:
 
 
 # They add their commands to the group above.
-from zoo.cli import caching, doctor, exporting, fitting, inspecting, listing  # noqa: E402, F401
-from zoo.cli import pulling, reporting, running, showing, tune, verifying  # noqa: E402, F401
+for _file in (
+    "caching",
+    "doctor",
+    "exporting",
+    "fitting",
+    "inspecting",
+    "listing",
+    "pulling",
+    "reporting",
+    "running",
+    "showing",
+    "tune",
+    "verifying",
+):
+    importlib.import_module(f"zoo.cli.{_file}")

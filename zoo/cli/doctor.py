@@ -14,12 +14,14 @@ from typing import Literal
 import click
 
 from zoo.catalog import user_catalogs
-from zoo.cli import zoo
+from zoo.cli import gpus, zoo
 from zoo.errors import ZooError
 from zoo.pairs import find_pair
 from zoo.plugins import AUTO, installed
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-hub", "tensorflow-datasets", "tensorflow-text", "numpy", "setuptools")
+SHOWN_IF_THERE = ("keras-hub", "tf-keras")  # tensorflow-hub brings tf-keras: it is no fault
+TWINS = ("tensorflow-cpu", "tf-nightly", "tensorflow-intel", "intel-tensorflow")  # each installs TensorFlow's files
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Finding:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def doctor_command(as_json: bool) -> None:
     """Check versions, devices, plugins, catalogues and the cache; exit code 1 if something will not work."""
-    findings = [*_versions(), *_keras(), *_devices(), *_plugins(), *_cache(), *_sources()]
+    asked = gpus.Question()  # which takes seconds: TensorFlow starts anew to say what it lacks
+    findings = [*_versions(), *_keras(), *_devices()]
+    findings += [*_gpus(asked.answer()), *_plugins(), *_cache(), *_sources()]
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -64,6 +68,46 @@ def _versions() -> Iterator[Finding]:
         else:
             yield Finding("ok", package, found)
     yield from _matching_text()
+    yield from _fighting()
+
+
+def _fighting() -> Iterator[Finding]:
+    """Packages that are there and do not get along."""
+    for package in (*SHOWN_IF_THERE, *TWINS):
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            continue
+        if package in TWINS:
+            how = f"pip uninstall {package} tensorflow, then pip install tensorflow"
+            yield Finding("fault", package, f"{found}: it has the same files as tensorflow, and one spoils both; {how}")
+        else:
+            yield Finding("ok", package, found)
+    try:
+        keras, framework = version("keras"), version("tensorflow")
+    except PackageNotFoundError:
+        return
+    if int(keras.split(".")[0]) < 3:
+        detail = f"{keras} is Keras 2, which tensorflow {framework} does not work with; pip install 'keras>=3'"
+        yield Finding("fault", "keras", detail)
+
+
+def _gpus(found: gpus.Gpus) -> Iterator[Finding]:
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    libraries = [name for name in found.missing if name != gpus.DRIVER]
+    if found.names:
+        yield Finding("ok", "GPUs", ", ".join(found.names))
+    elif found.error:
+        yield Finding("fault", "GPUs", found.error)
+    elif not found.driver:
+        yield Finding("ok", "GPUs", f"none: this machine has no driver for NVIDIA's ({gpus.DRIVER})")
+    elif hidden in ("", "-1"):
+        yield Finding("note", "GPUs", f"hidden by CUDA_VISIBLE_DEVICES={hidden!r}; unset it to use them")
+    elif not libraries:
+        yield Finding("fault", "GPUs", "there is a driver, but TensorFlow sees no GPU; 'nvidia-smi' may say why")
+    if libraries and found.driver:
+        lacks = f"TensorFlow could not load {', '.join(libraries)}; pip install 'tf-model-zoo[cuda]'"
+        yield Finding("fault", "GPU libraries", lacks)
 
 
 def _matching_text() -> Iterator[Finding]:

@@ -150,3 +150,14 @@ def test_show_says_what_is_unstated_and_where_a_fact_is_from():
     assert "input.range" in shown.splitlines()[-1]
     noted = command("show", "bit_m_r50x1").stdout
     assert "  range      the page does not say; Google's own notebooks for BiT feed [0, 1]" in noted
+
+
+def test_what_publishers_leave_unstated_is_listed_and_counted():
+    from click.testing import CliRunner
+
+    from zoo.cli import zoo as command
+
+    done = CliRunner().invoke(command, ["list", "--unstated", "swin_tiny*"])
+    assert "swin_tiny_patch4_window7_224.hub_in1k  input.resize, input.range, " in done.stdout
+    assert "1 without input.range" in done.stderr
+    assert "inception_v3" not in CliRunner().invoke(command, ["list", "--unstated", "inception_v3.hub_in1k"]).stdout

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -22,13 +24,22 @@ from zoo.specs import BackboneSpec, ImageInput
     "--where", metavar="CONDITION", help='Only backbones whose facts fit, e.g. "top1 >= 75 and params < 1e7".'
 )
 @click.option("--sort", metavar="FACT,...", help="Order by facts; -FACT is from high to low.")
+@click.option(
+    "--unstated", is_flag=True, help="Only backbones of which a fact is unstated by its publisher, and which."
+)
 @click.option("--tasks", "what", flag_value="tasks", help="List the tasks.")
 @click.option("--datasets", "what", flag_value="datasets", help="List the datasets and their schemes.")
 @click.option("--runtimes", "what", flag_value="runtimes", help="List the runtimes.")
 @click.option("--facts", "what", flag_value="facts", help="List the facts that --where and --sort know.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def list_command(
-    pattern: str | None, task: str | None, where: str | None, sort: str | None, what: str | None, as_json: bool
+    pattern: str | None,
+    task: str | None,
+    where: str | None,
+    sort: str | None,
+    unstated: bool,
+    what: str | None,
+    as_json: bool,
 ) -> None:
     """List the backbones whose name or alias fits GLOB, and the tasks that each is ready for.
 
@@ -47,8 +58,12 @@ def list_command(
         _print_specs(getattr(plugins, what), as_json)
         return
     found = select(pattern, task=task, where=where, sort=sort)
+    if unstated:
+        found = replace(found, backbones=tuple(spec for spec in found.backbones if spec.unstated))
     if as_json:
         click.echo(json.dumps([spec.model_dump(mode="json") for spec in found.backbones], indent=1))
+    elif unstated:
+        _print_table(("backbone", "unstated"), [(spec.name, ", ".join(spec.unstated)) for spec in found.backbones])
     else:
         facts = [fact for fact in found.facts if fact not in ("name", "licence", "tasks")]
         rows = [
@@ -63,8 +78,19 @@ def list_command(
             for spec in found.backbones
         ]
         _print_table(("backbone", "tasks", "input", "licence", *facts, "also called"), rows)
-    click.echo(f"{len(found.backbones)} of {len(plugins.backbones)} backbones{_left_out(found)}", err=True)
+    counted = _unstated(found.backbones) if unstated else ""
+    click.echo(f"{len(found.backbones)} of {len(plugins.backbones)} backbones{_left_out(found)}{counted}", err=True)
     _mention_failures(plugins)
+
+
+def _unstated(backbones: Iterable[BackboneSpec]) -> str:
+    """How often each fact is unstated, whichever output it is of."""
+    kinds = Counter(
+        fact.removeprefix("outputs.").partition(".")[2] if fact.startswith("outputs.") else fact
+        for spec in backbones
+        for fact in spec.unstated
+    )
+    return "".join(f"\n{count:>5} without {fact}" for fact, count in kinds.most_common())
 
 
 def _left_out(found: Selection) -> str:

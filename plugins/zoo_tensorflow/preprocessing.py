@@ -71,9 +71,11 @@ def _decoded(data: Any, spec: ImageInput) -> tuple[Any, Any, Any]:
         return tf.switch_case(place, branches), full, tf.gather(tf.constant(SHRINKS, tf.float32), place)
 
     def png() -> tuple[Any, Any, Any]:
-        rgba = tf.cast(tf.io.decode_png(data, 4), tf.float32)
-        alpha = rgba[..., 3:] / 255
-        image = tf.cast(rgba[..., :3] * alpha + 255 * (1 - alpha) + 0.5, tf.uint8)  # laid on white
+        # Not decode_png(data, 4), which takes pictures of one bit or of a palette for transparent.
+        rgb, own = tf.cast(tf.io.decode_png(data, 3), tf.float32), tf.io.decode_png(data)
+        has_alpha = tf.equal(tf.shape(own)[-1] % 2, 0)
+        alpha = tf.cond(has_alpha, lambda: tf.cast(own[..., -1:], tf.float32) / 255, lambda: tf.ones_like(rgb[..., :1]))
+        image = tf.cast(rgb * alpha + 255 * (1 - alpha) + 0.5, tf.uint8)  # laid on white
         return image, tf.shape(image)[:2], tf.constant(1.0)
 
     def other() -> tuple[Any, Any, Any]:

@@ -1,0 +1,325 @@
+"""The report of a fitted model: its figures are right, its page is whole, and a person can use it."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
+
+import zoo
+from zoo.errors import DatasetError, LabelError, MissingPackageError, OptionError
+from zoo.transfer.report import judged as judging
+from zoo.transfer.report.classes import class_rows, findings, most_confused, reliability
+from zoo.transfer.report.drawing import DARK, LIGHT, curves
+from zoo.transfer.report.judged import Judged, spread
+
+EVIL = "<script>window.hit=1</script>$x"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Digits as class folders, one class with a hostile name, one picture that is none."""
+    folder = tmp_path_factory.mktemp("data")
+    examples = list(zoo.get("classification", "tiny_cnn_s").dataset("tiny_digits"))
+    for digit, name in ((3, "three"), (5, EVIL.replace("/", "∕")), (8, "eight")):
+        (folder / name).mkdir()
+        for number, example in enumerate([one for one in examples if one.target == digit][:24]):
+            Image.open(example.input).save(folder / name / f"{number}.png")
+    (folder / "three" / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(cache, data):
+    return zoo.get("classification", "tiny_cnn_s").fit(f"folder:{data}", head="linear", epochs=2, learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def written(fitted, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    fitted.report(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def told(written):
+    return json.loads((written / "report.json").read_text(encoding="utf-8"))
+
+
+def test_it_is_one_page_its_pictures_and_json(written):
+    names = {"report.html", "report.json", "curves.png", "confusion.png", "calibration.png", "predictions.png"}
+    assert {file.name for file in written.iterdir()} == names
+    for file in written.glob("*.png"):
+        with Image.open(file) as drawn:
+            assert min(drawn.size) > 200
+
+
+def test_by_default_it_is_on_what_was_held_out(told, fitted):
+    assert told["data"]["examples"] == fitted.training.validation == len(fitted.held.places)
+    assert told["metrics"]["accuracy"]["value"] == pytest.approx(fitted.history["val_accuracy"][-1])
+    assert told["metrics"]["log_loss"]["value"] == pytest.approx(fitted.history["val_loss"][-1], rel=1e-4)
+
+
+def test_no_example_passes_the_backbone_a_second_time(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitted, "outputs", lambda *_: pytest.fail("the backbone ran again"))
+    fitted.report(tmp_path)
+
+
+def test_how_it_was_trained_stands_in_it(told, fitted):
+    how = told["training"]
+    assert (how["strategy"], how["head"], how["seed"]) == ("frozen", "linear", 0)
+    assert how["fingerprint"] == fitted.training.fingerprint
+    assert (how["backbone"], how["runtime"]) == ("tiny_cnn_s.digits", "tf, fp32 on cpu")
+    assert told["history"]["val_loss"] == fitted.history["val_loss"]
+
+
+def test_unreadable_files_are_counted_and_named(told):
+    (broken,) = told["unreadable"]
+    assert broken["input"].endswith("broken.png")
+    assert told["training"]["unreadable files"] == 1
+
+
+def test_a_loaded_model_reports_on_the_same_examples(fitted, told, tmp_path):
+    loaded = zoo.load(fitted.save(tmp_path / "mine.zoo"))
+    loaded.report(tmp_path / "out")
+    again = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert [again[part] for part in ("metrics", "mistakes", "examples")] == [
+        told[part] for part in ("metrics", "mistakes", "examples")
+    ]
+
+
+def test_validation_data_that_have_changed_are_not_reported_on(fitted, data, tmp_path):
+    loaded = zoo.load(fitted.save(tmp_path / "mine.zoo"))
+    added = data / "three" / "more.png"
+    Image.new("RGB", (32, 32)).save(added)
+    try:
+        with pytest.raises(DatasetError, match="have changed since"):
+            loaded.report(tmp_path / "out")
+    finally:
+        added.unlink()
+    loaded.held = replace(loaded.held, name="folder:/nowhere")
+    with pytest.raises(DatasetError, match=r"can't be opened.*name the data"):
+        loaded.report(tmp_path / "out")
+
+
+def test_other_data_are_judged_in_the_classes_of_the_model(fitted, tmp_path):
+    with pytest.raises(LabelError, match="no counterpart"):
+        fitted.report(tmp_path, "tiny_digits")
+    pictures = np.stack([np.full((32, 32, 3), level, np.uint8) for level in (0, 120, 255)])
+    fitted.report(tmp_path, (pictures, np.array([0, 1, 2])))
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["data"]["examples"] == 3
+    with pytest.raises(LabelError, match="class 3"):
+        fitted.report(tmp_path, (pictures, np.array([0, 1, 3])))
+
+
+def test_options_without_data_and_a_file_in_the_way_are_errors(fitted, tmp_path):
+    with pytest.raises(OptionError, match="split without data"):
+        fitted.report(tmp_path, split="test")
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match="can't be made"):
+        fitted.report(tmp_path / "file")
+
+
+def test_without_matplotlib_the_error_says_what_to_install(fitted, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingPackageError, match="pip install matplotlib"):
+        fitted.report(tmp_path)
+
+
+def test_texts_stand_in_a_table(cache, tmp_path):
+    texts = np.array([f"the {colour} {thing} number {n}" for n in range(8) for colour, thing in PAIRS], dtype=object)
+    numbers = np.array([place % 2 for place in range(len(texts))])
+    fitted = zoo.get("classification", "tiny_text_s").fit((texts, numbers), labels=["animal", "tool"])
+    page = fitted.report(tmp_path).read_text(encoding="utf-8")
+    assert not (tmp_path / "predictions.png").exists()
+    assert "<table class=texts>" in page
+    assert re.search(r"<td>the (red|small) (horse|hammer|dog|drill) number \d</td>", page)
+
+
+PAIRS = (("red", "horse"), ("red", "hammer"), ("small", "dog"), ("small", "drill"))
+
+
+def made(classes=3, n=200, seed=0):
+    """Answers of a made classifier that is right most of the time."""
+    random = np.random.default_rng(seed)
+    targets = random.integers(0, classes, n)
+    logits = random.normal(size=(n, classes)).astype(np.float32)
+    logits[np.arange(n), targets] += 1.5
+    labels = tuple(f"class {id}" for id in range(classes))
+    return Judged(None, "", "text", labels, tuple(map(str, range(n))), targets, logits, ())
+
+
+def test_figures_are_those_of_scikit_learn():
+    judged = made()
+    found = findings(judged)
+    assert found.log_loss.value == pytest.approx(log_loss(judged.targets, judged.scores))
+    assert found.macro_f1 == pytest.approx(f1_score(judged.targets, judged.answers, average="macro"))
+    wanted = precision_recall_fscore_support(judged.targets, judged.answers)
+    mine = [[getattr(row, name).value for row in found.rows] for name in ("precision", "recall", "f1")]
+    np.testing.assert_allclose(mine, wanted[:3])
+    assert [row.support for row in found.rows] == wanted[3].tolist()
+
+
+def test_intervals_hold_the_figure_and_narrow_with_the_number():
+    for row in (*findings(made(n=40)).rows, *findings(made(n=4000)).rows):
+        for score in (row.precision, row.recall, row.f1):
+            assert 0 <= score.low <= score.value <= score.high <= 1
+    few, many = (findings(made(n=n)).rows[0].f1 for n in (40, 4000))
+    assert few.high - few.low > 5 * (many.high - many.low)
+
+
+def test_a_class_without_examples_or_answers_has_no_share():
+    rows = class_rows(np.array([[2, 0, 0], [1, 0, 0], [0, 0, 0]]), ("a", "b", "c"))
+    assert rows[1].precision is None
+    assert rows[1].recall.value == 0
+    assert (rows[2].precision, rows[2].recall, rows[2].f1) == (None, None, None)
+
+
+def test_calibration_bins_hold_all_and_the_error_is_their_mean_gap():
+    confidence, right = np.array([0.05, 0.55, 0.55, 1.0]), np.array([False, True, False, True])
+    bins = reliability(confidence, right)
+    assert [(bin.low, bin.n, bin.accuracy.value) for bin in bins] == [(0.0, 1, 0.0), (0.5, 2, 0.5), (0.9, 1, 1.0)]
+    perfect = replace(made(n=50))
+    perfect.logits[np.arange(50), perfect.targets] = 100
+    assert findings(perfect).ece == pytest.approx(0, abs=1e-9)
+
+
+def test_mistakes_run_from_the_surest_down():
+    found = findings(made())
+    confidence = [found.judged.scores[place].max() for place in found.mistakes]
+    assert confidence == sorted(confidence, reverse=True)
+    assert not found.judged.right[list(found.mistakes)].any()
+
+
+def test_confused_pairs_leave_out_what_is_right():
+    assert most_confused(np.array([[9, 2], [5, 7]])) == ((1, 0, 5), (0, 1, 2))
+
+
+@pytest.mark.parametrize("classes", [2, 5, 100])
+def test_examples_are_spread_over_the_classes(classes):
+    targets = np.repeat(np.arange(classes), 30)
+    places = spread(targets, 20, classes)
+    seen = targets[places]
+    assert len(set(places)) == 20
+    assert len(set(seen.tolist())) == min(classes, 20)
+    if classes == 100:
+        assert seen.max() - seen.min() > 50  # not the first twenty
+
+
+@pytest.mark.parametrize("classes", [2, 30, 130])
+def test_a_matrix_of_any_size_is_drawn_and_named(classes, monkeypatch):
+    monkeypatch.setattr(judging.Judged, "examples", lambda self, places: [])
+    judged = made(classes, 300)
+    found = findings(judged)
+    from zoo.transfer.report.class_drawing import confusion
+
+    drawn = confusion(found)
+    assert drawn.png(LIGHT) != drawn.png(DARK)
+    assert f"{classes} classes" in drawn.alt
+
+
+def test_curves_of_one_step_are_bars_and_other_metrics_get_panels():
+    from matplotlib.figure import Figure
+
+    for history, lines in (({"loss": [0.5], "val_loss": [0.6]}, 0), ({"loss": [3, 2], "mae": [2, 1]}, 1)):
+        figure = Figure()
+        curves(history).draw(figure, LIGHT)
+        assert [len(axes.lines) for axes in figure.axes] == [lines] * len({*history} - {"val_loss"})
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        reason = "no Chromium is installed: apt-get install chromium"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def show(browser, written):
+    """Opens the report; complaints of the browser and requests that it makes fail the test at its end."""
+    trouble, contexts = [], []
+
+    def opened(width=1280, **settings):
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **settings))
+        tab = contexts[-1].new_page()
+        tab.set_default_timeout(5000)
+        tab.on("console", lambda message: trouble.append(message.text))
+        tab.on("pageerror", lambda error: trouble.append(str(error)))
+        file = (written / "report.html").as_uri()
+        tab.on("request", lambda request: request.url.startswith((file, "data:")) or trouble.append(request.url))
+        tab.goto(file)
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_stands_alone_and_follows_light_and_dark(show, scheme):
+    tab = show(color_scheme=scheme)
+    paper = tab.evaluate("getComputedStyle(document.querySelector('section')).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(27, 27, 26)"}[scheme]
+    shown = tab.locator("img.figure").evaluate_all(
+        "all => all.map(one => [one.naturalWidth, one.currentSrc === one.src])"
+    )
+    assert all(width > 200 and light == (scheme == "light") for width, light in shown)
+    assert len(shown) == 3
+
+
+def test_a_class_name_that_looks_like_markup_is_text(show):
+    tab = show()
+    assert tab.evaluate("window.hit") is None
+    expect(tab.locator("#by-class")).to_contain_text("<script>window.hit=1")
+
+
+def test_pictures_have_their_prediction_blue_or_red_and_the_truth_in_brackets(show, told):
+    tab = show()
+    captions = tab.locator("#pictures-with-their-predictions li p")
+    seen = captions.evaluate_all("all => all.map(one => [one.innerText, getComputedStyle(one).color])")
+    assert len(seen) == len(told["examples"]) == told["data"]["examples"]
+    colours = {True: "rgb(29, 95, 184)", False: "rgb(179, 38, 30)"}
+    for (text, colour), example in zip(seen, told["examples"], strict=True):
+        right = example["true"] == example["predicted"]
+        assert text.endswith(f"({example['true']})")
+        assert text.startswith("✗") != right
+        assert colour == colours[right]
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(show):
+    tab = show(390, has_touch=True, is_mobile=True)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_keys_alone_sort_the_table_and_scroll_the_figures(show):
+    tab = show()
+    recall = tab.locator("#by-class th", has_text="recall")
+    recall.get_by_role("button").focus()
+    tab.keyboard.press("Enter")
+    expect(recall).to_have_attribute("aria-sort", "descending")
+    values = tab.locator("#by-class tbody tr td:nth-child(3)").evaluate_all("all => all.map(one => +one.dataset.value)")
+    assert values == sorted(values, reverse=True)
+    assert tab.locator(".scroll:not([tabindex='0'])").count() == 0
+    for figure in tab.locator("img.figure").all():
+        assert figure.get_attribute("alt")

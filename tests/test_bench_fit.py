@@ -1,6 +1,9 @@
 """`zoo bench --fit`: backbones trained on one's own data, judged on what was held out, beside two baselines."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -23,15 +26,27 @@ PARTS = DatasetOptions(modality="text", targets="class")
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """60 pictures of handwritten digits, in a folder for each of two classes."""
-    folder = tmp_path_factory.mktemp("digits")
+def measured(tmp_path_factory):
+    """What `zoo bench --fit` found on pictures of two digits, five of which can't be read, and its folder."""
+    folder = tmp_path_factory.mktemp("fit")
     examples = list(zoo.get("classification", "tiny_cnn_s").dataset("tiny_digits"))
     for name, digit in (("naught", 0), ("one", 1)):
-        (folder / name).mkdir()
+        (folder / "data" / name).mkdir(parents=True)
         for number, source in enumerate([example.input for example in examples if example.target == digit][:30]):
-            Image.open(source).save(folder / name / f"{number}.png")
-    return folder
+            Image.open(source).save(folder / "data" / name / f"{number}.png")
+    for number in range(5):
+        (folder / "data" / "naught" / f"broken{number}.png").write_bytes(b"no picture")
+    data, out = f"folder:{folder / 'data'}", folder / "rows.jsonl"
+    wanted = ("--data", data, "--fit", "frozen", "--backbone", "tiny_cnn_s", "--seconds", "0.05", "--out", str(out))
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "bench", *wanted],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "ZOO_CACHE": str(folder / "cache")},
+    )
+    assert done.returncode == 0, done.stderr
+    return {row.backbone: row for row in read_rows([out])[0]}, done.stdout, folder
 
 
 @pytest.fixture
@@ -50,17 +65,14 @@ def texts(**classes):
     return as_dataset((*map(list, zip(*pairs, strict=True)),), PARTS)
 
 
-def test_a_fitted_backbone_stands_beside_a_network_from_scratch_and_the_majority(digits, tmp_path, run, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    out = tmp_path / "rows.jsonl"
-    wanted = ("--data", f"folder:{digits}", "--fit", "frozen", "--backbone", "tiny_cnn_s", "--seconds", 0.05)
-    code, told = run(*wanted, "--out", out)
-    rows = {row.backbone: row for row in read_rows([out])[0]}
-    assert (code, set(rows)) == (0, {"tiny_cnn_s.digits", "from_scratch", "majority_class"}), told.err
+def test_a_fitted_backbone_stands_beside_a_network_from_scratch_and_the_majority(measured):
+    rows, shown, _ = measured
+    assert set(rows) == {"tiny_cnn_s.digits", "from_scratch", "majority_class"}
     fitted, plain, majority = (rows[name] for name in ("tiny_cnn_s.digits", "from_scratch", "majority_class"))
-    assert len({one.dataset.fingerprint for one in rows.values()}) == 1
-    assert {(one.fit.examples, one.dataset.n) for one in rows.values()} == {(48, 12)}
-    assert (majority.metrics["top1"].value, majority.throughput, majority.fit.seconds) == (0.5, None, None)
+    assert len({row.dataset.fingerprint for row in rows.values()}) == 1
+    assert {row.fit.examples for row in rows.values()} == {52}
+    assert majority.metrics["top1"].value == pytest.approx(7 / 13)
+    assert (majority.throughput, majority.fit.seconds) == (None, None)
     assert fitted.metrics["top1"].value > 0.9
     assert (fitted.fit.strategy, fitted.fit.head, fitted.strategy) == ("frozen", "logistic", "frozen")
     for one in (fitted, plain):
@@ -68,9 +80,20 @@ def test_a_fitted_backbone_stands_beside_a_network_from_scratch_and_the_majority
         assert one.fit.saved > one.weights > 0
         assert one.throughput.value > 0
         assert one.check.value >= one.check.threshold
-    assert "fitted to 48 examples and judged on 12 others" in told.out
-    assert (tmp_path / "cache").is_dir()
-    assert not (tmp_path / "cache" / "features").exists()
+    assert "fitted to 52 examples and judged on" in shown
+
+
+def test_features_of_earlier_runs_do_not_make_training_seem_quick(measured):
+    _, _, folder = measured
+    assert (folder / "cache").is_dir()
+    assert not (folder / "cache" / "features").exists()
+
+
+def test_pictures_that_can_not_be_read_are_counted(measured):
+    rows, _, _ = measured
+    fitted, plain = rows["tiny_cnn_s.digits"], rows["from_scratch"]
+    assert 0 < fitted.fit.unread == plain.fit.unread == 5 - fitted.dataset.unread
+    assert f"{fitted.fit.unread} examples to learn from could not be read" in fitted.notes
 
 
 def test_each_strategy_is_a_job_and_each_baseline_once():
@@ -100,11 +123,13 @@ def test_a_pair_that_is_not_fitted_is_asked_for_as_older_rows_were():
             "no head can be fitted for task 'detection'",
         ),
         (["--fit", "frozen", "--data", "tiny_digits", "--backbone", "tiny_det_s"], "a head is fitted on 'features'"),
+        (["--fit", "frozen", "--data", "csv:LONE", "--backbone", "tiny_text_s"], "has 1 example of class 'b'"),
         (["--fit", "frozen", "--data", "folder:/nowhere", "--backbone", "tiny_*"], "there is no '/nowhere'"),
     ],
 )
-def test_what_can_not_be_fitted_is_wrong_usage(arguments, words, run):
-    code, told = run(*arguments)
+def test_what_can_not_be_fitted_is_wrong_usage(arguments, words, run, tmp_path):
+    (tmp_path / "lone.csv").write_text("text,label\nx,a\ny,a\nz,b\n")
+    code, told = run(*(word.replace("LONE", f"{tmp_path}/lone.csv") for word in arguments))
     assert (code, words in told.err) == (2, True), told.err
 
 

@@ -181,7 +181,7 @@ def _wanted(
     selection = _selected(tasks, backbones, fit=bool(strategies))
     pairs: Sequence[Any] = selection.pairs
     if common.dataset is not None:
-        pairs, reasons = with_data(plugins, pairs, common.dataset, common.split)
+        pairs, reasons = with_data(plugins, pairs, common.dataset, common.split, fit=bool(strategies))
         absent += reasons
     if not quiet:
         if selection.absent:

@@ -99,7 +99,8 @@ class Fitted(Facts):
     seconds: of the training alone, from a model that was not loaded: weights read, features computed anew, the head
         trained and judged; without importing frameworks, and without what is done once for all runs (conversions,
         choices). parts: seconds of its parts, as the training tells of them.
-    examples: how many it saw; saved: bytes of the fitted model as it was saved, with weights and head.
+    examples: how many it was given, of which `unread` could not be read.
+    saved: bytes of the fitted model as it was saved, with weights and head.
     """
 
     strategy: str
@@ -107,6 +108,7 @@ class Fitted(Facts):
     seconds: float | None = None
     parts: dict[str, float] = {}
     examples: int
+    unread: int = 0
     saved: int | None = None
 
 

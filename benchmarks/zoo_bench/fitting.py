@@ -54,7 +54,8 @@ def fit(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
         return
     told = fitted.training
     saved = fitted.save(folder / SAVED)
-    facts = {"head": told.head, "parts": dict(told.seconds), "examples": told.examples}
+    unread = len(learnt) - told.examples
+    facts = {"head": told.head, "parts": dict(told.seconds), "examples": len(learnt), "unread": unread}
     tell(("fitted", facts | {"strategy": job.fit, "seconds": seconds, "saved": weights.size(saved)}))
 
 
@@ -65,9 +66,10 @@ def from_scratch(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     _seed(job)
     learnt, _ = parts(_data(job), job.seed)
     begun = time.perf_counter()
-    head = scratch.train(learnt, job.task, folder / SAVED, seed=job.seed)
+    head, read = scratch.train(learnt, job.task, folder / SAVED, seed=job.seed)
     seconds = time.perf_counter() - begun
     facts = {"strategy": FROM_SCRATCH, "head": head, "seconds": seconds, "examples": len(learnt)}
+    facts |= {"unread": len(learnt) - read}
     tell(("fitted", facts | {"saved": weights.size(folder / SAVED)}))
 
 

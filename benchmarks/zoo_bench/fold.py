@@ -75,6 +75,7 @@ def fold(
         notes=(
             *raw["notes"],
             *_about_data(dataset, raw["notes"]),
+            *_about_fit(fit),
             *suspicions(figures, metrics),
             *_about_runtime(raw, took),
             *_about_compute(achieved),
@@ -143,6 +144,11 @@ def _about_compute(compute: Compute | str) -> list[str]:
             "faster than the measured peak: the machine was busy while that was measured, or its product is not best"
         ]
     return []
+
+
+def _about_fit(fit: Mapping[str, Any] | None) -> list[str]:
+    unread = fit.get("unread", 0) if fit else 0
+    return [f"{unread} examples to learn from could not be read"] if unread else []
 
 
 def _about_data(dataset: Measured | None, told: Sequence[str]) -> list[str]:

@@ -25,8 +25,8 @@ RATE = {"image": 2e-3, "text": 1e-2}
 NAME = "from_scratch"
 
 
-def train(dataset: Dataset, task: str, saved: Path, *, seed: int) -> str:
-    """Train on `dataset` and save a model for `task` as `saved`; returns in words what was trained.
+def train(dataset: Dataset, task: str, saved: Path, *, seed: int) -> tuple[str, int]:
+    """Train on `dataset` and save a model for `task` as `saved`; returns what was trained, and on how many examples.
 
     Pictures: three convolutions of 3x3 with batch normalisation and pooling (32, 64, 128 channels) on 64x64 pixels,
     mirrored at random, a mean and a dense layer. Texts: the mean of a vector for each word, and a dense layer. Both
@@ -49,7 +49,7 @@ def train(dataset: Dataset, task: str, saved: Path, *, seed: int) -> str:
         batches = batches.map(lambda pixels, target: (tf.image.random_flip_left_right(pixels, seed=seed), target))
     model.fit(batches, epochs=EPOCHS[dataset.modality], verbose=0, shuffle=False)
     _save(model, names, dataset.modality, task, saved)
-    return f"{len(WIDTHS)} convolutions" if image else "mean of word vectors"
+    return f"{len(WIDTHS)} convolutions" if image else "mean of word vectors", len(targets)
 
 
 def _convolutions(classes: int) -> Any:

@@ -12,6 +12,7 @@ from zoo.errors import DatasetError, NotFittedError, OptionError, PairError, Zoo
 from zoo.pairs import find_pair, require_pair
 from zoo.search import matches
 from zoo.specs import BackboneSpec, DatasetSpec, TaskSpec, WeightsSpec
+from zoo_bench.holdout import parts
 from zoo_bench.job import BASELINES, Job
 
 if TYPE_CHECKING:
@@ -123,16 +124,19 @@ def to_fit(found: Sequence[Job], strategies: Sequence[str]) -> list[Job]:
     return [*fitted, *beside]
 
 
-def with_data(plugins: Plugins, pairs: Sequence[Pair], name: str, split: str | None) -> tuple[list[Pair], list[str]]:
+def with_data(
+    plugins: Plugins, pairs: Sequence[Pair], name: str, split: str | None, *, fit: bool = False
+) -> tuple[list[Pair], list[str]]:
     """The pairs that can be measured on the dataset `name`, and in one line for each kind of pair why the others can't.
 
+    fit: they are to be fitted to a part of it.
     Raises the first reason where none can: DatasetError, OptionError, UnknownNameError.
     """
     kinds: dict[tuple[str, str], ZooError | None] = {}
     for pair in pairs:
         kind = (pair.backbone.input.kind, pair.task.targets)
         if kind not in kinds:
-            kinds[kind] = _refusal(plugins, name, DatasetOptions(split=split, modality=kind[0], targets=kind[1]))
+            kinds[kind] = _refusal(plugins, name, DatasetOptions(split=split, modality=kind[0], targets=kind[1]), fit)
     refusals = [error for error in kinds.values() if error]
     if refusals and len(refusals) == len(kinds):
         raise refusals[0]
@@ -145,10 +149,12 @@ def with_data(plugins: Plugins, pairs: Sequence[Pair], name: str, split: str | N
     return left, reasons
 
 
-def _refusal(plugins: Plugins, name: str, options: DatasetOptions) -> ZooError | None:
+def _refusal(plugins: Plugins, name: str, options: DatasetOptions, fit: bool) -> ZooError | None:
     """Why the dataset `name` can't be used with that modality and those targets; None where it can."""
     try:
         found = open_dataset(name, options, plugins)
+        if fit:
+            parts(found, 0)
     except ZooError as error:
         return error
     if (found.modality, found.targets) == (options.modality, options.targets):

@@ -96,7 +96,7 @@ def _subject(row: Row) -> str:
 
 
 def _named(row: Row) -> str:
-    return f"{row.name}, {row.strategy}" if row.strategy else row.name
+    return row.name if row.strategy in (None, row.backbone) else f"{row.name}, {row.strategy}"
 
 
 def _table(title: str, conditions: str, columns: dict[str, Cell], names: Sequence[str], rows: Sequence[Row]) -> Table:

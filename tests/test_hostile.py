@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from zoo.errors import WeightsError
+from zoo.errors import BackboneError, WeightsError
 from zoo.safety import refuse_code, trust
 from zoo.specs import WeightsSpec
 from zoo.weights import fetch
 
 tf = pytest.importorskip("tensorflow")
+import hostile_keras  # noqa: E402
 import hostile_models  # noqa: E402
 
 
@@ -96,6 +97,19 @@ def test_a_hostile_model_is_refused_before_it_is_loaded(harm, tmp_path):
         refuse_code(tmp_path / "net")
         with pytest.raises(WeightsError):
             refuse_code(shutil.copytree(tmp_path / "net", tmp_path / "other"))
+
+
+@pytest.mark.parametrize("harm", hostile_keras.FILES)
+def test_a_hostile_keras_file_is_refused(harm, tmp_path):
+    from zoo import BackboneSpec
+    from zoo.backbone import load_backbone
+
+    file = hostile_keras.FILES[harm](tmp_path)
+    outputs = {"features": {"weights": {"path": str(file)}}}
+    spec = BackboneSpec.model_validate({"name": "mine", "input": {"kind": "image", "size": [8, 8]}, "outputs": outputs})
+    load_backbone(spec, "features", {"weights": hostile_keras.honest(tmp_path / "same.keras")}).load()
+    with pytest.raises((WeightsError, BackboneError), match=r"holds |Not allowed: H5 file with ExternalLink"):
+        load_backbone(spec, "features", {"weights": file}).load()
 
 
 def two_savers(folder):

@@ -61,6 +61,8 @@ def _offences(part: Any) -> Iterator[str]:
     if kind in CODE:
         name = inside.get("name") if isinstance(inside, dict) else None
         yield f"layer {name!r} of class {kind!r}" if name else f"{kind!r}"
+    elif isinstance(inside, dict) and isinstance(inside.get("vocabulary"), str):
+        yield f"a vocabulary from the file {inside['vocabulary']!r}"
     elif isinstance(kind, str) and isinstance(module, str) and not _known(part):
         yield f"{inside if kind == 'function' else kind!r} of module {module!r}"
     for one in part.values():

@@ -54,6 +54,36 @@ def tf1_hub_module(folder: Path, answer=version1_graph, *, keys=("default",), sh
     return module
 
 
+def tf1_text_module(folder: Path) -> Path:
+    """As NNLM's first: words looked up in a file that the module brings, their vectors summed."""
+    vocabulary = folder / "vocabulary.txt"
+    vocabulary.write_text("the\na\ncat")
+    v1, columns = tf.compat.v1, tf.lookup.TextFileIndex
+    builder = v1.saved_model.builder.SavedModelBuilder(str(folder / "module"))
+    with tf.Graph().as_default(), v1.Session() as session:
+        sentences = v1.placeholder(tf.string, [None], "sentences")
+        words = tf.lookup.TextFileInitializer(
+            str(vocabulary), tf.string, columns.WHOLE_LINE, tf.int64, columns.LINE_NUMBER
+        )
+        tokens = v1.string_split(sentences)
+        ids = tf.lookup.StaticVocabularyTable(words, num_oov_buckets=2).lookup(tokens.values)
+        vectors = v1.get_variable("vectors", initializer=KERNEL[:5], use_resource=False)
+        sums = v1.nn.embedding_lookup_sparse(
+            vectors, tf.SparseTensor(tokens.indices, ids, tokens.dense_shape), None, combiner="sum"
+        )
+        session.run([v1.global_variables_initializer(), v1.tables_initializer()])
+        builder.add_meta_graph_and_variables(
+            session,
+            [],
+            signature_def_map={"default": v1.saved_model.predict_signature_def({"text": sentences}, {"default": sums})},
+            main_op=v1.tables_initializer(),
+            assets_collection=v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
+        )
+    builder.save()
+    vocabulary.unlink()
+    return folder / "module"
+
+
 def tf1_saved_model(folder: Path) -> Path:
     """A server's: one graph under the tag `serve`."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:

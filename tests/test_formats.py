@@ -7,12 +7,13 @@ import tarfile
 import numpy as np
 import pytest
 import tensorflow as tf
-from file_forms import FORMS, KERNEL, LOGITS, PICTURES, opened, spec, tf1_hub_module
+from file_forms import FORMS, KERNEL, LOGITS, PICTURES, opened, spec, tf1_hub_module, tf1_text_module
 
 import zoo
 from zoo.errors import ArchiveError, BackboneError, MissingPackageError, RuntimeLoadError, WeightsError, ZooError
 from zoo.formats import format_of
 from zoo.plugins import installed
+from zoo.specs import BackboneSpec
 
 pytestmark = [
     # Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
@@ -192,6 +193,12 @@ def test_a_detector_of_tf1_s_hub_gives_boxes_without_an_axis_for_the_batch(tmp_p
     np.testing.assert_allclose(found["scores"][0], PICTURES[0].mean() / np.arange(1, 5), rtol=1e-5)
     assert found["classes"].numpy().tolist() == [[3, 1, 4, 1]]
     assert found["count"].numpy().tolist() == [4]
+
+
+def test_a_text_module_of_tf1_s_hub_looks_words_up_in_the_file_that_it_brings(tmp_path):
+    row = BackboneSpec(name="mine", input={"kind": "text"}, outputs={"features": {"width": 5, "weights": {}}})
+    found = zoo.get("embedding", row, weights=tf1_text_module(tmp_path)).encode(["the cat", "a a the"])
+    np.testing.assert_allclose(found, [KERNEL[0] + KERNEL[2], 2 * KERNEL[1] + KERNEL[0]], rtol=1e-5)
 
 
 def graph_file(file, build):

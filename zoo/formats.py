@@ -14,18 +14,23 @@ from zoo.specs import FormatSpec
 
 
 def format_of(path: Path, wanted_by: str) -> FormatSpec | None:
-    """The form of the file or folder at `path`, None where no plugin knows it.
+    """The form of the file or folder at `path`, None for a folder that no plugin knows.
 
     A folder is known by a file in it. A file is known by its name's ending, and must then start as such files do; one
     whose ending says nothing is known by its first bytes alone.
-    Raises BackboneError that names `wanted_by` for a file that is not what its name says.
+    Raises BackboneError that names `wanted_by` for a file that is not what its name says, or that nobody reads.
     """
     forms = list(installed().formats)
     if path.is_dir():
         return next((form for form in forms if any(_holds(path, pattern) for pattern in form.holds)), None)
     named = [form for form in forms if path.name.lower().endswith(form.endings)]
     if not named:
-        return next((form for form in forms if form.starts and _starts(path, form)), None)
+        if known := next((form for form in forms if form.starts and _starts(path, form)), None):
+            return known
+        raise BackboneError(
+            f"{wanted_by}: {str(path)!r} is in no form that a plugin reads; they read "
+            f"{', '.join(form.help for form in forms)}"
+        )
     form = named[0]
     if form.starts and not _starts(path, form):
         raise BackboneError(f"{wanted_by}: {str(path)!r} is named as {form.help}, but {_found(path, forms)}")

@@ -53,7 +53,7 @@ class Program:
             self._beside[name] = [one for entry in function.many(5) for one in _named(entry.one(2))]
         self.gradients = [gradient.text(2) for library in libraries for gradient in library.many(2)]
         self.gradients += [gradient.text(1) for library in libraries for gradient in library.many(3)]
-        self.assets = [(asset.one(1).text(1), asset.text(2)) for asset in meta.many(6)]
+        self.assets = [(asset.one(1).text(1), asset.text(2)) for asset in (*meta.many(6), *_first_assets(meta))]
         objects = meta.one(7)
         self._kinds = [bool(node.raw(5)) for node in objects.many(1)]  # whether the object is an asset
         self.bound = {entry.text(1): entry.one(2).numbers(2) for entry in objects.many(2)}
@@ -164,6 +164,13 @@ class Program:
 def node_of(tensor: str) -> str:
     """The name of the node that gives a tensor: `dense/add` of `dense/add:0` and of `^dense/add`."""
     return tensor.removeprefix("^").partition(":")[0]
+
+
+def _first_assets(meta: Fields) -> Iterator[Fields]:
+    """The assets of TensorFlow 1, which kept them in a collection of messages of any kind."""
+    for entry in meta.many(4):
+        if entry.text(1) == "saved_model_assets":
+            yield from (Fields(value) for message in entry.one(2).one(5).many(1) for value in message.raw(2))
 
 
 def _named(value: Fields) -> Iterator[str]:

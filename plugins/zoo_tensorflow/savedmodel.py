@@ -12,7 +12,7 @@ from zoo import Backbone
 from zoo.disk import check_saved_model
 from zoo.errors import BackboneError, MissingPackageError
 from zoo_tensorflow.detections import detections
-from zoo_tensorflow.version1 import chosen_tags, is_version1, reference_values, with_constants
+from zoo_tensorflow.version1 import chosen_tags, is_version1, kept, with_constants
 
 # What a module must be given beside its input, tried in this order; one without `training` refuses the first.
 CALL_FORMS: tuple[dict[str, bool], ...] = ({"training": False}, {})
@@ -38,7 +38,7 @@ class SavedModelBackbone(Backbone):
         for module in self.spec.imports:
             _import_needed(module, self.spec.name)
         self.module = _read(self.files["weights"], self.spec.name, self.spec.options.get("tags"))
-        self._constants = reference_values(self.module)
+        self._constants = kept(self.module)
         run = _callable(
             self.module, self.facts.signature, self.spec.name, self.files["weights"], constants=self._constants
         )
@@ -69,7 +69,10 @@ class SavedModelBackbone(Backbone):
     def parameters(self) -> int:
         """The sizes of the module's variables, added up."""
         self.load()
-        held = [*variables(self.module), *self._constants.values()]
+        held = [
+            *variables(self.module),
+            *(value for value in self._constants.values() if value.dtype.name != "resource"),
+        ]
         return sum(int(variable.shape.num_elements() or 0) for variable in held)
 
     def variables(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from zoo.protobuf import parsed
 INFERENCE: tuple[frozenset[str], ...] = (frozenset({"serve"}), frozenset())
 
 REFERENCES = {"Variable", "VariableV2"}
-TABLES = {"HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2"}
+TABLES = {"HashTableV2", "MutableHashTableV2"}
 
 
 def chosen_tags(folder: Path, wanted: list[str] | None, backbone: str) -> list[str] | None:
@@ -38,36 +38,47 @@ def is_version1(module: Any) -> bool:
     return getattr(module, "graph", None) is not None and not callable(module)
 
 
-def reference_values(module: Any) -> dict[str, Any]:
-    """The values of variables in TensorFlow 1's first form, references, by name; no later API sees those."""
+def kept(module: Any) -> dict[str, Any]:
+    """What a module of TensorFlow 1 keeps in its graph, by name: values of references, and handles of tables.
+
+    References are variables in their first form, which no later API sees.
+    """
     if not is_version1(module):
         return {}
     from zoo.framework import tf
 
-    found = {op.name: op.outputs[0] for op in module.graph.get_operations() if op.type in REFERENCES}
+    found = {op.name: op.outputs[0] for op in module.graph.get_operations() if op.type in REFERENCES | TABLES}
     with module.graph.as_default():
         reads = [tf.identity(tensor).name for tensor in found.values()]
     return dict(zip(found, module.prune([], reads)() if reads else [], strict=True))
 
 
-def with_constants(function: Any, values: Mapping[str, Any]) -> Any:
-    """The signature `function` with `values` in place of its references, as every runtime takes it.
+def with_constants(function: Any, held: Mapping[str, Any]) -> Any:
+    """The signature `function` with what `kept` gave: references become constants, tables are captured.
 
-    One that looks words up is left alone: its tables belong to the graph in which they were filled.
+    Every runtime can then take it as it takes TensorFlow 2's.
     """
-    graph = function.graph
-    if not values or any(op.type in TABLES for op in graph.get_operations()):
+    if not held:
         return function
     from zoo.framework import tf
 
+    graph = function.graph
     graph_def = graph.as_graph_def()
     for node in graph_def.node:
         if node.op in REFERENCES:
-            constant = tf.make_tensor_proto(values[node.name].numpy())
+            constant = tf.make_tensor_proto(held[node.name].numpy())
             node.op = "Const"
             node.ClearField("attr")
             node.attr["dtype"].type = constant.dtype
             node.attr["value"].tensor.CopyFrom(constant)
-    whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
-    inputs = {name: graph.inputs[place].name for place, name in enumerate(function.structured_input_signature[1])}
-    return whole.prune(inputs, {name: tensor.name for name, tensor in function.structured_outputs.items()})
+    tables = {f"{node.name}:0": held[node.name] for node in graph_def.node if node.op in TABLES}
+
+    def rebuilt() -> None:
+        captured = {name: tf.compat.v1.get_default_graph().capture(handle) for name, handle in tables.items()}
+        tf.import_graph_def(graph_def, input_map=captured, name="")
+
+    whole = tf.compat.v1.wrap_function(rebuilt, [])
+    names = list(function.structured_input_signature[1])
+    places = [graph.inputs[place].name for place, _ in enumerate(names)]
+    run = whole.prune(places, {name: tensor.name for name, tensor in function.structured_outputs.items()})
+    return lambda **given: run(*(given[name] for name in names))

@@ -11,14 +11,19 @@ from typing import Any
 import zoo
 
 
-def arguments(about: str, argv: Sequence[str] | None, *, data: str, epochs: int) -> argparse.Namespace:
-    """--data, --split, --validation, --weights and --epochs; `about`: the recipe's docstring, which --help shows."""
+def arguments(about: str, argv: Sequence[str] | None, *, data: str, epochs: int, **more: str) -> argparse.Namespace:
+    """--data, --split, --validation, --weights and --epochs, and `more` by name with what they are by default.
+
+    about: the recipe's docstring, which --help shows.
+    """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=data, help=f"what to learn from, as 'zoo fit' takes it ({data})")
     parser.add_argument("--split", help="the split of --data to learn from, in its own words")
     parser.add_argument("--validation", default="0.2", help="the share held out, or a dataset (0.2)")
-    parser.add_argument("--weights", default="published", help="'published', fetched; a file or folder; or 'random'")
+    parser.add_argument("--weights", default="published", help="'published' (fetched), a path, or the other word above")
     parser.add_argument("--epochs", type=int, default=epochs, help=f"at most so many ({epochs})")
+    for name, default in more.items():
+        parser.add_argument(f"--{name}", default=default, help=f"see above ({default})")
     return parser.parse_args(argv)
 
 

@@ -143,3 +143,48 @@ def test_no_real_model_is_refused(assets):
 def test_the_ops_of_tensorflow_text_are_known():
     # What the published BERT preprocessors are made of.
     assert {"CaseFoldUTF8", "NormalizeUTF8", "RegexSplitWithOffsets", "WordpieceTokenizeWithOffsets"} <= safety._safe()
+
+
+def test_the_switch_names_files_that_are_trusted_or_all(tmp_path, monkeypatch):
+    mine, other = (
+        saved_model(tmp_path / "mine", "WriteFile", "graph"),
+        saved_model(tmp_path / "net", "ReadFile", "graph"),
+    )
+    monkeypatch.setenv("ZOO_TRUST_CODE", "0")
+    safety.trust(mine)
+    refuse_code(mine)
+    with pytest.raises(WeightsError, match=r"op 'ReadFile'.*trust_code=True, --trust-code, or ZOO_TRUST_CODE=1"):
+        refuse_code(other)
+    safety.trust()
+    refuse_code(other)
+
+
+@pytest.mark.parametrize("command", ["predict", "eval", "fit", "tune", "bench", "inspect", "add", "verify"])
+def test_every_command_that_loads_weights_has_the_option(command):
+    from click.testing import CliRunner
+
+    from zoo.cli import zoo
+
+    assert "--trust-code" in CliRunner().invoke(zoo, [command, "--help"]).output
+
+
+def test_a_model_that_is_trusted_by_name_runs(tmp_path, monkeypatch):
+    import hub_modules
+    import tensorflow as tf
+
+    import zoo
+
+    monkeypatch.setenv("ZOO_TRUST_CODE", "")
+
+    class Reads(hub_modules.Sentences):
+        @tf.function(input_signature=[hub_modules.STRINGS])
+        def __call__(self, inputs):
+            with tf.control_dependencies([tf.io.matching_files(str(tmp_path / "*"))]):
+                return self.vectors(inputs)
+
+    hub_modules.export(Reads(8), tmp_path / "net")
+    outputs = {"features": {"width": 8, "weights": {"path": str(tmp_path / "net")}}}
+    spec = zoo.BackboneSpec.model_validate({"name": "mine", "input": {"kind": "text"}, "outputs": outputs})
+    with pytest.raises(WeightsError, match="op 'MatchingFiles'"):
+        zoo.get("embedding", spec).encode(["a ball"])
+    assert zoo.get("embedding", spec, trust_code=True).encode(["a ball"]).shape == (1, 8)

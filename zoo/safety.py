@@ -57,11 +57,13 @@ def refuse_code(path: Path) -> None:
         mark.touch()
 
 
-def trust(path: Path) -> None:
-    """Let the code at `path` pass from now on, in this process and in those that it starts."""
-    named = os.environ.get(SWITCH, "")
-    if not trusts_code(path):
-        os.environ[SWITCH] = os.pathsep.join(part for part in (named, str(path.absolute())) if part)
+def trust(path: Path | None = None) -> None:
+    """Let the code at `path`, or all code, pass from now on, in this process and in those that it starts."""
+    if path is None:
+        os.environ[SWITCH] = "1"
+    elif not trusts_code(path):
+        before = [part for part in os.environ.get(SWITCH, "").split(os.pathsep) if os.path.isabs(part)]
+        os.environ[SWITCH] = os.pathsep.join([*before, str(path.absolute())])
 
 
 def trusts_code(path: Path | None = None) -> bool:

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from zoo_bench.selection import Selection
 
 
+def _trust(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from zoo.safety import trust
+
+        trust()
+
+
 @click.command("bench")
 @click.option("--task", "tasks", multiple=True, help="Only pairs of this task; may be repeated.")
 @click.option(
@@ -88,6 +95,13 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.IntRange(min=1),
     help="So many pairs at a time. They share the machine, and their rows say so: for sweeps of accuracy.",
+)
+@click.option(
+    "--trust-code",
+    is_flag=True,
+    expose_value=False,
+    callback=_trust,
+    help="Let models' files do more than compute; only for makers whom you trust.",
 )
 @click.option("--out", type=FILE, help="Append each row to this file of JSON lines as soon as it is there.")
 @click.option("--resume", is_flag=True, help="Leave out the pairs that --out shows to be finished; see above.")

@@ -59,7 +59,9 @@ def finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
 
 def _trust(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        os.environ["ZOO_TRUST_CODE"] = "1"  # which the processes that a command starts inherit
+        from zoo.safety import trust
+
+        trust()
 
 
 trust_option = click.option(

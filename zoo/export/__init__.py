@@ -45,9 +45,9 @@ def export_model(
     format is not known, PairError for a model that gives no class scores, ExportError where the answers differ.
     """
     exporter = _exporter(format)
+    model._require_ready()
     if model.pair.output != "logits":
         raise PairError(f"{model.name!r} gives {model.pair.output!r}; what gives class scores ('logits') is exported")
-    model._require_ready()
     target = Path(out)
     taken = [name for name in exporter.files if (target / name).exists()]
     if taken or (target.exists() and not target.is_dir()):

@@ -43,6 +43,7 @@ class Hub:
         self._content: dict[str, bytes] = {}
         self._folders: dict[str, dict[str, bytes]] = {}
         self._faults: dict[str, list] = {}
+        self._stalling: set[str] = set()
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self._server.daemon_threads = True
@@ -96,6 +97,8 @@ class Hub:
         found[2] -= 1
         if found[2] < 1:
             del self._faults[path]
+        if found[0] == "stall":
+            self._stalling.add(path)
         return found[0], found[1]
 
     def corrupt(self, path: str) -> None:
@@ -108,6 +111,7 @@ class Hub:
     def behave(self, path: str) -> None:
         """End the fault of `path`; what it stalled goes on."""
         self._faults.pop(_path(path), None)
+        self._stalling.discard(_path(path))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -163,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if fault == "stall":
             hub.stalled.set()
-            while handle in hub._faults:
+            while handle in hub._stalling:
                 if hub._closing.wait(0.02):
                     return
             self._send(hub, content[end:], handle)

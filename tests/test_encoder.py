@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.dataset import Example, InMemory
-from zoo.errors import InputError
+from zoo.errors import InputError, OptionError
 
 
 class Lengths(tf.Module):
@@ -66,3 +66,52 @@ def test_a_correlation_without_meaning_is_left_out_and_told(encoder):
     found = encoder.evaluate(InMemory([Example("one", ("a", "b"), 1.0)], "text", "similarity"))
     assert found.metrics == {}
     assert found.notes == ("1 pairs without two different scores: a correlation has no meaning",)
+
+
+def test_principal_components_keep_more_of_a_sentence_encoder_than_its_first_numbers(tmp_path):
+    encoder = zoo.get("embedding", "tiny_text_m")
+    pairs = list(encoder.dataset("tiny_sentences"))
+    texts = [text for pair in pairs for text in pair.input]
+    small = encoder.reduced(8, texts)
+    assert small.encode("a cat").shape == (1, 8)
+    assert small.reduction.startswith("8 principal components of ")
+    assert f"fitted on {len(texts)} examples" in small.reduction
+    cut = encoder.reduced(8)
+    assert cut.reduction.startswith("the first 8 of ")
+    np.testing.assert_array_equal(cut.encode("a cat"), encoder.encode("a cat")[:, :8])
+    full, fitted, first = (one.evaluate("tiny_sentences")["spearman"] for one in (encoder, small, cut))
+    assert full > fitted > first
+
+
+def test_a_reduced_encoder_is_saved_and_loaded_with_its_reduction(tmp_path):
+    encoder = zoo.get("embedding", "tiny_text_s")
+    texts = [text for pair in encoder.dataset("tiny_sentences").some(20) for text in pair.input]
+    small = encoder.reduced(5, texts)
+    again = zoo.load(small.save(tmp_path / "small.zoo"))
+    assert again.reduction == small.reduction
+    np.testing.assert_allclose(again.encode(texts[:3]), small.encode(texts[:3]), atol=1e-6)
+    assert again.similarity(texts[:2], texts[:3]).shape == (2, 3)
+
+
+def test_a_dim_of_encode_is_the_first_numbers_and_says_so_where_they_were_not_fitted():
+    encoder = zoo.get("embedding", "tiny_text_s")
+    with pytest.warns(zoo.errors.ZooWarning, match=r"the first 4 of \d+ numbers.*reduced\(4, data\)"):
+        found = encoder.encode("a cat", dim=4)
+    np.testing.assert_array_equal(found, encoder.encode("a cat")[:, :4])
+    texts = [text for pair in encoder.dataset("tiny_sentences").some(20) for text in pair.input]
+    small = encoder.reduced(6, texts)
+    np.testing.assert_array_equal(small.encode("a cat", dim=2), small.encode("a cat")[:, :2])
+
+
+@pytest.mark.parametrize("dim", [0, 10_000])
+def test_a_dim_that_no_vector_has_is_told(dim):
+    with pytest.raises(OptionError, match=f"dim={dim} is no length for vectors of"):
+        zoo.get("embedding", "tiny_text_s").reduced(dim)
+
+
+def test_too_few_examples_and_a_second_reduction_are_told():
+    encoder = zoo.get("embedding", "tiny_text_s")
+    with pytest.raises(OptionError, match="2 examples are too few for 5 principal components"):
+        encoder.reduced(5, ["a cat", "a dog"])
+    with pytest.raises(OptionError, match="is reduced already: the first 5"):
+        encoder.reduced(5).reduced(4)

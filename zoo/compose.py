@@ -92,7 +92,7 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
     task, spec = read_saved(folder)
     model = get(task, spec, **options)
     if "fitted" not in saved_facts(folder):
-        return model
+        return model.task.restored(model, folder.absolute())
     from zoo.transfer.fitted import load_fitted
 
     return load_fitted(folder.absolute(), model)

@@ -138,3 +138,7 @@ class Task(ABC):
         from zoo.model import Model
 
         return Model
+
+    def restored(self, model: Model, folder: Path) -> Model:
+        """`model`, read from `folder`, with what the task's own kind of model has saved there beside the backbone."""
+        return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from zoo.errors import DatasetError
 from zoo.inputs import Prepared
 from zoo.labels import LabelSpace
 from zoo.metrics import correlation
+from zoo_embedding.encoder import Encoder, cosine, restored
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no one truth to compare by
@@ -29,18 +31,6 @@ class Embedding(Prediction):
     def to_json(self) -> dict[str, Any]:
         """The whole vector."""
         return {"vector": [float(value) for value in self.vector]}
-
-
-class Encoder(Model):
-    """A model of the task `embedding`."""
-
-    def encode(self, inputs: Any, *, batch_size: int = 32) -> np.ndarray:
-        """Vectors of texts or pictures, float32 [n, d]; one input gives [1, d]. Raises InputError."""
-        return self.features(inputs, batch_size=batch_size)
-
-    def similarity(self, left: Any, right: Any, *, batch_size: int = 32) -> np.ndarray:
-        """The cosine of each of `left` [n] with each of `right` [m], float32 [n, m] in -1..1."""
-        return cosine(self.encode(left, batch_size=batch_size), self.encode(right, batch_size=batch_size))
 
 
 class EmbeddingTask(Task):
@@ -71,6 +61,10 @@ class EmbeddingTask(Task):
         """Models of this task can `encode` and compare."""
         return Encoder
 
+    def restored(self, model: Model, folder: Path) -> Model:
+        """An encoder that was saved with a reduction has it again."""
+        return restored(model, folder) if isinstance(model, Encoder) else model
+
 
 class SimilarityMetric(Metric):
     """spearman and pearson: correlation of the pairs' cosines with their scores; needs two different scores."""
@@ -97,9 +91,3 @@ class SimilarityMetric(Metric):
             "spearman": correlation(float(spearmanr(self._found, self._wanted).statistic), n, ranks=True),
             "pearson": correlation(float(pearsonr(self._found, self._wanted).statistic), n, ranks=False),
         }
-
-
-def cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The cosine of each row of `left` [n, d] with each row of `right` [m, d], [n, m]; 0 beside a zero vector."""
-    lengths = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)[None]
-    return np.clip(left @ right.T / np.where(lengths == 0, 1, lengths), -1, 1)

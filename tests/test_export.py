@@ -7,14 +7,16 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import zoo
+from zoo.cli import zoo as cli
 from zoo.errors import ExportError, OptionError, PairError
 from zoo.export import Check, export_model, formats
 from zoo.export.check import compared
 from zoo.inputs import prepare, sample_inputs
-from zoo_tensorflow.preprocessing import prepared
+from zoo_tensorflow.decoding import prepared
 
 FORMATS = ("saved_model", "onnx", "litert")
 
@@ -153,6 +155,14 @@ def test_what_can_not_be_exported_says_why(fitted, tmp_path):
     with pytest.raises(PairError, match=r"'features'.*class scores"):
         export_model(zoo.get("embedding", "tiny_cnn_s"), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_prints_the_difference(fitted, tmp_path):
+    saved = str(fitted.save(tmp_path / "mine.zoo"))
+    done = CliRunner().invoke(cli, ["export", saved, "--format", "litert", "--out", str(tmp_path / "out")])
+    assert "model: scores differ by at most" in done.output
+    done = CliRunner().invoke(cli, ["export", saved, "--format", "litert", "--out", str(tmp_path / "out")])
+    assert isinstance(done.exception, OptionError)
 
 
 def test_formats_are_the_plugins_own():

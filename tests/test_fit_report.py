@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 
 import zoo
+from zoo.cli import zoo as cli
 from zoo.errors import DatasetError, LabelError, MissingPackageError, OptionError
 from zoo.transfer.report import judged as judging
 from zoo.transfer.report.classes import class_rows, findings, most_confused, reliability
@@ -91,7 +93,7 @@ def test_how_it_was_trained_stands_in_it(told, fitted):
 def test_unreadable_files_are_counted_and_named(told):
     (broken,) = told["unreadable"]
     assert broken["input"].endswith("broken.png")
-    assert told["training"]["unreadable files"] == 1
+    assert "1 examples could not be read" in told["training"]["notes"]
 
 
 def test_a_loaded_model_reports_on_the_same_examples(fitted, told, tmp_path):
@@ -139,6 +141,16 @@ def test_without_matplotlib_the_error_says_what_to_install(fitted, tmp_path, mon
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingPackageError, match="pip install matplotlib"):
         fitted.report(tmp_path)
+
+
+def test_the_command_line_writes_it_and_says_where(fitted, told, tmp_path):
+    saved = str(fitted.save(tmp_path / "mine.zoo"))
+    done = CliRunner().invoke(cli, ["explain", saved, "--out", str(tmp_path / "out"), "--json"])
+    assert json.loads(done.output)["metrics"] == told["metrics"]
+    assert (tmp_path / "out" / "report.html").is_file()
+    done = CliRunner().invoke(cli, ["explain", "classification/tiny_cnn_s", "--out", str(tmp_path / "none")])
+    assert "was not fitted" in str(done.exception)
+    assert not (tmp_path / "none").exists()
 
 
 def test_texts_stand_in_a_table(cache, tmp_path):

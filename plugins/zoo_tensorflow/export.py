@@ -20,7 +20,7 @@ from zoo.export.scored import ScoredBackbone
 from zoo.framework import tf
 from zoo.inputs import picture, prepare
 from zoo.runtime import Array
-from zoo_tensorflow.preprocessing import prepared, values
+from zoo_tensorflow.decoding import prepared, values
 
 AT_ONCE = 8
 ENCODED = (b"\xff\xd8", b"\x89PNG")  # how files start that go in as they are

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = N
     kind = import_loader(KINDS[judged.targets_are], f"the report of {judged.targets_are!r}")
     with busy("drawing the report"):
         found = kind(judged)
-        training = _training(fitted, judged)
+        training = _training(fitted)
         curves = drawing.curves(fitted.history.history) if fitted.history.history else None
         drawn = [*([curves] if curves else []), *found.drawn]
         parts = [page.Section("Training", page.figure(curves), _how(fitted))] if curves else []
@@ -56,10 +57,16 @@ def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = N
             "unreadable": [failed.to_json() for failed in judged.failed],
         }
         files = {f"{one.name}.png": one.png(drawing.LIGHT) for one in drawn}
-    files |= {FACTS: (json.dumps(facts, indent=1) + "\n").encode(), PAGE: whole.encode()}
+    files |= {FACTS: _json(facts).encode(), PAGE: whole.encode()}
     for name, content in files.items():
         _put(folder / name, content)
     return folder / PAGE
+
+
+def _json(facts: dict[str, Any]) -> str:
+    """JSON to be read by people too: a list of numbers on one line."""
+    text = json.dumps(facts, indent=1)
+    return re.sub(r"\[[-+.e\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n"
 
 
 def _judged(fitted: FittedModel, data: Any, options: Mapping[str, Any]) -> Judged:
@@ -76,7 +83,10 @@ def _judged(fitted: FittedModel, data: Any, options: Mapping[str, Any]) -> Judge
     dataset, places = fitted.held.dataset(fitted), fitted.held.places
     which = "held out for validation" if places is not None else "that are its validation data"
     count = f"{len(places):,} examples" if places is not None else "examples"
-    return judge(fitted, dataset, places, f"On {count} of {dataset.name} {which}")
+    judged = judge(fitted, dataset, places, f"On {count} of {dataset.name} {which}")
+    # What could not be read of the training data belongs here too, where these are another dataset.
+    failed = {failed.input: failed for failed in (*fitted.failed, *judged.failed)}
+    return replace(judged, failed=tuple(failed.values()))
 
 
 def _how(fitted: FittedModel) -> str:
@@ -91,11 +101,11 @@ def _unreadable(judged: Judged) -> Any:
     if not judged.failed:
         return None
     rows = [(failed.input, str(failed.error)) for failed in judged.failed]
-    told = f"{len(rows):,} of the dataset's examples could not be read, and are in no figure."
+    told = f"{len(rows):,} examples could not be read, and are in no figure."
     return page.Section("Unreadable files", page.table("Unreadable files", ("file", "why"), rows), told)
 
 
-def _training(fitted: FittedModel, judged: Judged) -> dict[str, Any]:
+def _training(fitted: FittedModel) -> dict[str, Any]:
     """How the model was trained and what ran, by what people call it."""
     told = asdict(fitted.training)
     seconds = told.pop("seconds", {})
@@ -106,7 +116,6 @@ def _training(fitted: FittedModel, judged: Judged) -> dict[str, Any]:
         **{name.replace("_", " "): value for name, value in told.items() if value not in (None, (), {}, [])},
         "seconds": ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()),
         "runtime": f"{fitted.runtime.spec.name}, {run.precision} on {run.device}" if run else fitted.runtime.spec.name,
-        "unreadable files": len(judged.failed),
         "versions": ", ".join(
             f"{name} {found}" for name in ("tf-model-zoo", "tensorflow") if (found := _version(name))
         ),

@@ -71,6 +71,12 @@ def test_list_of_a_task_shows_what_is_ready_and_in_brackets_what_is_trainable():
     assert not any(name.startswith("faster_rcnn") for name in rows)
 
 
+def test_list_shows_the_forms_of_weights_that_can_be_read():
+    lines = zoo("list", "--formats").stdout.splitlines()
+    assert lines[0].split() == ["name", "what"]
+    assert any(line.startswith("tflite ") and line.endswith("a TFLite file") for line in lines)
+
+
 def test_json_is_json_alone():
     for arguments in (["list", "--json"], ["show", "inception_v3", "--json"], ["plugins", "--json"]):
         json.loads(zoo(*arguments).stdout)

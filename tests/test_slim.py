@@ -67,7 +67,7 @@ def published(tmp_path_factory):
         norm.moving_variance.assign(generator.uniform(0.05, 0.3, norm.beta.shape))
     write(slim_variables(model), folder / "inception_v3.ckpt")
     packed = folder / "inception_v3_2016_08_28.tar.gz"
-    with tarfile.open(packed, "w:gz", compresslevel=1) as tar:
+    with tarfile.open(packed, "w:gz", compresslevel=0) as tar:
         tar.add(folder / "inception_v3.ckpt", arcname="inception_v3.ckpt")
     return packed, folder / "inception_v3.ckpt", np.asarray(model(PICTURE))
 

@@ -50,7 +50,7 @@ class Plugins:
         self.tasks: Registry[TaskSpec] = Registry("task", "zoo list --tasks", self._failed_hint)
         self.runtimes: Registry[RuntimeSpec] = Registry("runtime", "zoo list --runtimes", self._failed_hint)
         self.datasets: Registry[DatasetSpec] = Registry("dataset", "zoo list --datasets", self._failed_hint)
-        self.formats: Registry[FormatSpec] = Registry("format", "zoo plugins", self._failed_hint)
+        self.formats: Registry[FormatSpec] = Registry("format", "zoo list --formats", self._failed_hint)
         self.commands: Registry[Any] = Registry("command", "zoo --help", self._failed_hint)
         self.failures: list[Failure] = []
         self.origins: dict[str, str] = {}

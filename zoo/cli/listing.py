@@ -30,6 +30,7 @@ from zoo.specs import BackboneSpec, ImageInput
 @click.option("--tasks", "what", flag_value="tasks", help="List the tasks.")
 @click.option("--datasets", "what", flag_value="datasets", help="List the datasets and their schemes.")
 @click.option("--runtimes", "what", flag_value="runtimes", help="List the runtimes.")
+@click.option("--formats", "what", flag_value="formats", help="List the forms of weights that can be read.")
 @click.option("--facts", "what", flag_value="facts", help="List the facts that --where and --sort know.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def list_command(
@@ -138,7 +139,7 @@ def plugins_command(as_json: bool) -> None:
 
 def _brings(plugins: Plugins, name: str) -> str:
     counts = []
-    for kind in ("backbones", "tasks", "runtimes", "datasets", "commands"):
+    for kind in ("backbones", "tasks", "runtimes", "datasets", "formats", "commands"):
         registry = getattr(plugins, kind)
         count = sum(registry.owner(spec.name) == name for spec in registry)
         if count:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from zoo.dataset import DatasetOptions, as_dataset, open_dataset
 from zoo.errors import DatasetError, OptionError, UnknownNameError
-from zoo.labels import label_space
+from zoo.labels import LabelSpace, label_space
 from zoo.plugins import installed
 from zoo.testing import DatasetContract
 
@@ -73,10 +73,17 @@ def test_a_split_is_a_folder_inside(folders):
         opened(parent, DatasetOptions(split="tset", modality="image", targets="class"))
 
 
-def test_a_class_without_pictures_is_named(folders):
-    (folders / "empty").mkdir()
-    with pytest.raises(DatasetError, match="no picture is in class 'empty'"):
-        opened(folders)
+def test_a_class_without_pictures_is_named_and_left_out(folders):
+    (folders / "ant").mkdir()
+    dataset = opened(folders)
+    assert (dataset.empty, list(dataset.labels.names.values())) == (("ant",), ["cat", "dog"])
+    assert dataset.note == "no picture is in class 'ant': left out"
+
+
+def test_folders_without_any_picture_are_told(tmp_path):
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(DatasetError, match="no picture is in class 'cat'"):
+        opened(f"folder:{tmp_path}")
 
 
 @pytest.mark.parametrize(
@@ -106,6 +113,26 @@ def test_named_columns_are_taken(tmp_path):
     file = table(tmp_path / "t.csv", [["id", "headline", "topic"], ["1", "Rain", "3"], ["2", "Sun", "0"]])
     options = DatasetOptions(input_column="headline", label_column="topic", modality="text", targets="class")
     assert [(example.input, example.target) for example in opened(file, options)] == [("Rain", 3), ("Sun", 0)]
+
+
+def test_a_table_without_a_header_has_its_columns_named(tmp_path):
+    file = table(tmp_path / "news.csv", [["2", "Rain", "It is wet."], ["1", "Sun", ""]])
+    options = replace(TEXTS, columns="label,title,description", labels=LabelSpace("own", {0: "dry", 1: "wet"}))
+    dataset = opened(file, options)
+    assert [(example.input, example.target) for example in dataset] == [("Rain It is wet.", 1), ("Sun", 0)]
+    assert dataset.note == "class numbers are read as 1..2"
+    titles = opened(file, replace(options, input_column="title", labels=None))
+    assert [(example.input, example.target) for example in titles] == [("Rain", 2), ("Sun", 1)]
+    with pytest.raises(DatasetError, match="line 1 has not the 2 columns named"):
+        opened(file, replace(TEXTS, columns="label,title"))
+
+
+def test_several_columns_make_one_text(tmp_path):
+    file = table(tmp_path / "t.csv", [["head", "body", "label"], ["Rain", "wet", "x"], ["Sun", "dry", "y"]])
+    dataset = opened(file, replace(TEXTS, input_column="head,body"))
+    assert [example.input for example in dataset] == ["Rain wet", "Sun dry"]
+    with pytest.raises(DatasetError, match="has no column 'tail'; its columns: 'head', 'body', 'label'"):
+        opened(file, replace(TEXTS, input_column="head,tail"))
 
 
 @pytest.mark.parametrize(

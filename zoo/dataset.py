@@ -50,13 +50,15 @@ class Objects:
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """What stands beside the name: the user's split (`test[:50%]`), columns of a table, label space of class numbers;
+    """What stands beside the name: the user's split (`test[:50%]`), columns of a table (`columns`: the names of
+    those of a table without a header, in order, separated by commas), label space of class numbers;
     and, from the model that is to be measured, the modality and targets that it wants.
     """
 
     split: str | None = None
     input_column: str | None = None
     label_column: str | None = None
+    columns: str | None = None
     labels: LabelSpace | None = None
     modality: Modality | None = None
     targets: str | None = None
@@ -68,6 +70,8 @@ class Dataset(ABC):
     name: as the user wrote it; targets: what `Example.target` is; labels: the space of its ids, or None when they
     are bare numbers that the dataset can't name; note: what a reader of a figure must know; choice: in words, which
     examples `some` gives.
+    split: the part that this is, of `splits`, those that can be opened under the same name; empty: classes that are
+    named, and of which there is no example.
     """
 
     name: str = "(unnamed)"
@@ -77,6 +81,8 @@ class Dataset(ABC):
     split: str = ""
     note: str = ""
     choice: str = "spread evenly"
+    splits: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...

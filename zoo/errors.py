@@ -18,6 +18,7 @@ ZooError
 ├── InputError                       a picture or text that cannot be read
 ├── LabelError                       label spaces that cannot be reconciled
 └── DatasetError                     a dataset that is missing, empty or malformed
+    └── SplitError                   one that is parted, and of which no part was named; carries their names
 """
 
 from __future__ import annotations
@@ -101,3 +102,11 @@ class LabelError(ZooError, ValueError):
 
 class DatasetError(ZooError, ValueError):
     """A dataset that is missing, empty or malformed."""
+
+
+class SplitError(DatasetError):
+    """A dataset that is parted, of which no part was named. splits: the names of its parts."""
+
+    def __init__(self, message: str, splits: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.splits = splits

@@ -156,6 +156,7 @@ class Model:
         split: str | None = None,
         input_column: str | None = None,
         label_column: str | None = None,
+        columns: str | None = None,
         labels: str | Sequence[str] | None = None,
     ) -> Evaluation:
         """Scores with n and 95 % intervals on `data`: a dataset's name or path, `(x, y)`, or a `tf.data.Dataset`.
@@ -166,9 +167,8 @@ class Model:
         self._require_ready()
         if limit is not None and limit < 1:
             raise OptionError(f"limit={limit!r} leaves nothing to measure; it is at least 1, or None for all")
-        dataset = self.dataset(
-            data, limit, split=split, input_column=input_column, label_column=label_column, labels=labels
-        )
+        named = {"split": split, "input_column": input_column, "label_column": label_column, "columns": columns}
+        dataset = self.dataset(data, limit, labels=labels, **named)
         metric = self.task.metric(dataset, self.labels)
         settings = self.task.settings(self.task.evaluation_options())
         examples = iter(dataset) if limit is None else dataset.some(limit)

@@ -14,7 +14,7 @@ from zoo.labels import SIZES, misspelt
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
 Loader = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
 Modality = Literal["image", "text"]
-DatasetSetting = Literal["split", "input_column", "label_column", "labels"]
+DatasetSetting = Literal["split", "input_column", "label_column", "columns", "labels"]
 
 # A SavedModel folder is the common form of weights: whoever registers one from data need not name its adapter.
 SAVED_MODEL_LOADER = "zoo_tensorflow.savedmodel:SavedModelBackbone"
@@ -264,7 +264,8 @@ class DatasetSpec(Spec):
     loader: a callable `(path: str, options: DatasetOptions) -> Dataset`; a named set gets an empty path.
     samples: whether the benchmark may take it, by itself, for backbones of the same label space.
     endings: what plain paths of this scheme end with (".csv", or "/" for a folder): `SCHEME:` may be left out.
-    takes: which settings beside the name mean something to it: "split", "input_column", "label_column", "labels".
+    takes: which settings beside the name mean something to it: "split", "input_column", "label_column",
+        "columns", "labels".
     note: what a reader of a figure must know ("100 examples: a small sample").
     """
 

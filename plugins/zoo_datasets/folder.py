@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import Dataset, DatasetOptions, Example
-from zoo.errors import DatasetError
+from zoo.errors import DatasetError, SplitError
 from zoo.labels import LabelSpace
 from zoo.pictures import ENDINGS
 
-SPLITS = frozenset({"train", "val", "valid", "validation", "test"})
+SPLITS = ("train", "val", "valid", "validation", "dev", "test")  # folders that are parts of a set, not classes
 
 
 class ClassFolders(Dataset):
@@ -19,15 +19,18 @@ class ClassFolders(Dataset):
     modality = "image"
     targets = "class"
 
-    def __init__(self, root: Path, split: str) -> None:
+    def __init__(self, root: Path, split: str, splits: tuple[str, ...] = ()) -> None:
         self.split = split
+        self.splits = splits
         classes = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-        files = {path.name: _pictures(path) for path in classes}
-        empty = [name for name, pictures in files.items() if not pictures]
+        found = {path.name: _pictures(path) for path in classes}
+        files = {name: pictures for name, pictures in found.items() if pictures}
+        self.empty = tuple(name for name in found if name not in files)
         if not files:
-            raise DatasetError(f"folder: {str(root)!r} has no folder per class in it")
-        if empty:
-            raise DatasetError(f"folder: in {str(root)!r} no picture is in class {', '.join(map(repr, empty))}")
+            told = f"no picture is in class {', '.join(map(repr, found))}" if found else "there is no folder per class"
+            raise DatasetError(f"folder: in {str(root)!r} {told}")
+        if self.empty:
+            self.note = f"no picture is in class {', '.join(map(repr, self.empty))}: left out"
         self.labels = LabelSpace(f"the folders of {root.name!r}", dict(enumerate(files)))
         self._examples = [
             Example(str(picture), picture, id) for id, pictures in enumerate(files.values()) for picture in pictures
@@ -45,16 +48,18 @@ def open_folder(path: str, options: DatasetOptions) -> ClassFolders:
     root = Path(path)
     if not root.is_dir():
         raise DatasetError(f"folder: {path!r} is no folder" if root.exists() else f"folder: there is no {path!r}")
-    inside = {entry.name for entry in root.iterdir() if entry.is_dir()}
-    splits = sorted(inside & SPLITS)
+    inside = {entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    splits = tuple(name for name in SPLITS if name in inside) if inside <= set(SPLITS) else ()
     if options.split:
         if options.split not in inside:
             raise DatasetError(
                 f"folder: {path!r} has no split {options.split!r}; it has {', '.join(sorted(inside)) or 'no folders'}"
             )
-        return ClassFolders(root / options.split, options.split)
-    if splits and inside <= SPLITS:
-        raise DatasetError(f"folder: {path!r} is split into {', '.join(splits)}; name one with split=... (--split)")
+        return ClassFolders(root / options.split, options.split, splits)
+    if splits:
+        raise SplitError(
+            f"folder: {path!r} is split into {', '.join(splits)}; name one with split=... (--split)", splits
+        )
     return ClassFolders(root, root.name if root.name in SPLITS else "")
 
 

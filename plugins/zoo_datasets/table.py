@@ -20,7 +20,10 @@ LABELS = ("label", "class", "target", "category", "label_name")
 
 
 class Table(Dataset):
-    """The rows of a CSV file with a header. Labels that are whole numbers are ids as they stand, others are names."""
+    """The rows of a CSV file. Labels that are whole numbers are ids as they stand, others are names.
+
+    Numbers that run from 1 to the number of the names in `options.labels` count from 1, and the note says so.
+    """
 
     targets = "class"
 
@@ -30,6 +33,9 @@ class Table(Dataset):
         if all(label.lstrip("-").isdigit() for label in labels):
             ids = [int(label) for label in labels]
             self.labels = options.labels
+            if options.labels and 0 not in ids and max(ids) == len(options.labels):
+                ids = [id - 1 for id in ids]
+                self.note = f"class numbers are read as 1..{len(options.labels)}"
         elif options.labels is not None:
             raise DatasetError(
                 f"csv: labels={options.labels.name!r} (--labels) is for class numbers; {file.name!r} names its classes"
@@ -59,11 +65,20 @@ def open_table(path: str, options: DatasetOptions) -> Table:
     file = Path(path)
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(
+                stream, fieldnames=[name.strip() for name in options.columns.split(",")] if options.columns else None
+            )
             columns = [name for name in reader.fieldnames or () if name]
-            source = _column(path, columns, options.input_column, INPUTS[options.modality or "image"], "input")
+            sources = _inputs(path, columns, options)
             target = _column(path, columns, options.label_column, LABELS, "label")
-            rows = [(row[source] or "", (row[target] or "").strip()) for row in reader]
+            sources = [name for name in sources if name != target] or sources
+            rows = []
+            for row in reader:
+                if options.columns and (None in row or None in row.values()):
+                    raise DatasetError(
+                        f"csv: {path!r}, line {reader.line_num} has not the {len(columns)} columns named"
+                    )
+                rows.append((" ".join(filter(None, (row[name] for name in sources))), (row[target] or "").strip()))
     except OSError as error:
         raise DatasetError(f"csv: {path!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -74,6 +89,16 @@ def open_table(path: str, options: DatasetOptions) -> Table:
     if not rows or blank:
         raise DatasetError(f"csv: {path!r} " + (f"has no label in row {blank}" if blank else "has no rows"))
     return Table(file, rows, options)
+
+
+def _inputs(path: str, columns: Sequence[str], options: DatasetOptions) -> list[str]:
+    """The columns that make an input; of a text they may be several, of which the user names some or the names."""
+    wanted, modality = options.input_column, options.modality or "image"
+    if wanted and wanted not in columns and "," in wanted and modality == "text":
+        return [_column(path, columns, name.strip(), (), "input") for name in wanted.split(",")]
+    if options.columns and not wanted and modality == "text" and not set(columns) & set(INPUTS["text"]):
+        return list(columns)
+    return [_column(path, columns, wanted, INPUTS[modality], "input")]
 
 
 def _column(path: str, columns: Sequence[str], wanted: str | None, usual: Sequence[str], what: str) -> str:
@@ -87,5 +112,6 @@ def _column(path: str, columns: Sequence[str], wanted: str | None, usual: Sequen
             return name
     raise DatasetError(
         f"csv: {path!r} has no {what} column under a usual name ({', '.join(usual)}); its first line, which must be a "
-        f"header, says {there[:200]}; name one with {what}_column=... (--{what}-column), or add the header"
+        f"header, says {there[:200]}; name one with {what}_column=... (--{what}-column), or all that there are, where "
+        f"there is no header, with columns='label,title,...' (--columns)"
     )

@@ -31,6 +31,7 @@ class TensorFlowDataset(Dataset):
     def __init__(self, builder: Any, split: str, options: DatasetOptions) -> None:
         self._builder = builder
         self.split = split
+        self.splits = tuple(builder.info.splits)
         features = builder.info.features
         self.targets = options.targets or ("boxes" if "objects" in features else "class")
         self.modality = "image" if "image" in features else "text"

@@ -31,6 +31,7 @@ from zoo.cli.running import make_folder, runtime_options
 @click.option("--split", help="The split of DATA to train on, in the words of the dataset.")
 @click.option("--input-column", help="The column of a table that holds the inputs.")
 @click.option("--label-column", help="The column of a table that holds the labels.")
+@click.option("--columns", help="The names of all columns of a table without a header: label,title,...")
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),

@@ -108,6 +108,7 @@ def predict_command(
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many examples, spread evenly.")
 @click.option("--input-column", help="The column of a table that holds the inputs.")
 @click.option("--label-column", help="The column of a table that holds the labels.")
+@click.option("--columns", help="The names of all columns of a table without a header: label,title,...")
 @click.option("--labels", help="The label space of the dataset's class numbers, such as imagenet-1000.")
 @runtime_options
 def eval_command(

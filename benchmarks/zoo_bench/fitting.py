@@ -30,6 +30,8 @@ from zoo_bench.job import FROM_SCRATCH, MAJORITY, Job
 from zoo_bench.material import SAVED, opened
 from zoo_bench.measure import made_once
 
+KERAS = ("zoo.framework", "keras")  # in this order: TensorFlow quietly
+
 
 def fit(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     """Fit the backbone of `job` with its strategy and the zoo's own defaults, and tell ("fitted", facts of a `Fitted`).
@@ -37,14 +39,12 @@ def fit(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     Where loading made something for all later processes, ("prepared", the seconds) is all, as `measure` has it.
     """
     _seed(job)
-    for module in ("sklearn.linear_model", "scipy.special"):  # an import is no part of training
-        importlib.import_module(module)
+    model = opened(replace(job, fit=None), folder)
+    _import("sklearn.linear_model", "scipy.special", *model.spec.imports)
+    if job.fit != "frozen":
+        _import(*KERAS)
     # Features that were computed before would cost nothing, those of an earlier attempt of this job too.
     os.environ["ZOO_FEATURES"] = tempfile.mkdtemp(prefix="features-", dir=folder)
-    model = opened(replace(job, fit=None), folder)
-    for module in model.spec.imports:
-        with suppress(ImportError):
-            importlib.import_module(module)
     learnt, judged = parts(model.dataset(job.dataset, split=job.split), job.seed)
     made, begun = made_once(job), time.perf_counter()
     fitted = model.fit(learnt, validation=judged, strategy=job.fit, seed=job.seed)
@@ -64,6 +64,7 @@ def from_scratch(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     from zoo_bench import scratch
 
     _seed(job)
+    _import(*KERAS)
     learnt, _ = parts(_data(job), job.seed)
     begun = time.perf_counter()
     head, read = scratch.train(learnt, job.task, folder / SAVED, seed=job.seed)
@@ -104,6 +105,13 @@ def _data(job: Job) -> Dataset:
         if (found.modality, found.targets) == (modality, task.targets):
             return found
     raise refusals[0] if refusals else DatasetError(f"{job.dataset!r} has no examples for task {task.name!r}")
+
+
+def _import(*modules: str) -> None:
+    """Import now what training needs, which is no part of it; what fails says so better there."""
+    for module in modules:
+        with suppress(ImportError):
+            importlib.import_module(module)
 
 
 def _seed(job: Job) -> None:

@@ -1,5 +1,6 @@
 """A user's own Keras files: layers as outputs, code refused, weights alone."""
 
+import functools
 import json
 import zipfile
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from file_forms import KERNEL, LOGITS, PICTURES, keras_file, opened
 
+from zoo.archives import Limits
 from zoo.errors import BackboneError, WeightsError
+from zoo_keras.config import refuse_code
 
 # Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -61,6 +64,22 @@ def test_a_function_outside_keras_parts_is_refused_by_name(tmp_path):
             new.writestr(name, content)
     with pytest.raises(WeightsError, match=r"holds code beside its weights: 'get_file' of module 'keras.utils'"):
         opened(file).load()
+
+
+def test_a_layer_that_reads_a_file_is_refused_by_name(tmp_path):
+    lookup = {"name": "words", "vocabulary": "/etc/passwd"}
+    config = {"config": {"layers": [{"class_name": "StringLookup", "module": "keras.layers", "config": lookup}]}}
+    with pytest.raises(WeightsError, match="layer 'words' of class 'StringLookup', which reads '/etc/passwd'"):
+        refuse_code(config, tmp_path / "model.keras", "mine")
+
+
+def test_a_file_that_swells_beyond_measure_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo_keras.files.Limits", functools.partial(Limits, harmless=1 << 20))
+    with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", bytes(2 << 20))
+    with pytest.raises(BackboneError, match="bytes unpacked, more than the"):
+        opened(tmp_path / "model.keras").load()
 
 
 def test_weights_alone_go_into_the_application_that_the_row_names(tmp_path):

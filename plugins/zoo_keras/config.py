@@ -11,6 +11,8 @@ from zoo.safety import HOW_TO_TRUST, trusts_code
 
 # Layers that run code of the file's maker, or load another program from a path.
 CODE = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+# Layers that may be told a file's path in place of their words.
+READERS = {"StringLookup", "IntegerLookup", "TextVectorization"}
 # What a file may name by module: parts of networks, in Keras' own packages; nothing that saves, loads or fetches.
 PACKAGES = ("keras_hub.src", "keras_hub", "keras.src", "keras")
 FUNCTIONS = {"activations", "constraints", "initializers", "losses", "metrics", "ops", "random", "regularizers"}
@@ -61,6 +63,8 @@ def _offences(part: Any) -> Iterator[str]:
     if kind in CODE:
         name = inside.get("name") if isinstance(inside, dict) else None
         yield f"layer {name!r} of class {kind!r}" if name else f"{kind!r}"
+    elif kind in READERS and isinstance(inside, dict) and isinstance(inside.get("vocabulary"), str):
+        yield f"layer {inside.get('name')!r} of class {kind!r}, which reads {inside['vocabulary']!r}"
     elif isinstance(inside, dict) and isinstance(inside.get("vocabulary"), str):
         yield f"a vocabulary from the file {inside['vocabulary']!r}"
     elif isinstance(kind, str) and isinstance(module, str) and not _known(part):

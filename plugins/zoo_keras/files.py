@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import Backbone
+from zoo.archives import Limits
 from zoo.errors import ArchiveError, BackboneError, ZooError
 from zoo_keras.applications import build_application, read_weights, require_tensorflow
 from zoo_keras.config import modernised, refuse_code
@@ -151,6 +152,9 @@ def _zipped_config(file: Path) -> Any:
         for needed in ("config.json", "model.weights.h5"):
             if needed not in names:
                 raise KeyError(f"no {needed!r} in it")
+        size, most = sum(member.file_size for member in archive.infolist()), Limits().of(file).size
+        if size > most:
+            raise ValueError(f"{size:,} bytes unpacked, more than the {most:,} that its own size allows")
         for name in names:
             if names.count(name) > 1 or name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
                 raise ArchiveError(f"{str(file)!r} holds {name!r}, twice or outside its folder; no Keras writes that")

@@ -107,7 +107,7 @@ def test_several_tensors_without_a_key_are_not_guessed_among(tmp_path):
 
     tf.saved_model.save(network, str(tmp_path), signatures=both)
     with pytest.raises(BackboneError, match=r"several tensors, \['a', 'b'\]: name one with 'key'"):
-        compiled(tmp_path)
+        compiled(tmp_path)(PICTURES)
 
 
 def test_a_signature_that_is_not_there_lists_those_that_are(exported):
@@ -137,7 +137,7 @@ def test_an_input_that_the_module_does_not_take_is_told_with_the_one_it_takes(ex
         outputs={"logits": {"width": 5, "signature": signature, "weights": {}}},
     )
     with pytest.raises(BackboneError, match=r"does not take float32 \[n, 16, 16, 3\].* takes float32 \[n, 8, 8, 3\]"):
-        get_runtime("tf").compile(load_backbone(other, "logits", {"weights": folder}))
+        get_runtime("tf").compile(load_backbone(other, "logits", {"weights": folder}))(np.zeros([1, 16, 16, 3], "f"))
 
 
 @pytest.mark.parametrize(

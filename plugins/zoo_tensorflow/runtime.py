@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -75,15 +76,18 @@ class XlaRuntime(TensorFlowRuntime):
 
 
 class Frozen(Compiled):
-    """A frozen graph."""
+    """A frozen graph. It is frozen at the first call, for that costs more than loading does; other threads wait for it.
+
+    At a lower precision it is frozen at once: only the graph tells whether it can be computed so.
+    """
 
     def __init__(self, backbone: Backbone, device: str, precision: str) -> None:
         self.device = device
         self.precision = precision
         self._backbone = backbone
         self._is_text = backbone.spec.input.kind == "text"
-        graph = freeze(backbone)
-        self._run: Callable[[Any], dict[str, Any]] = graph.at(precision) if precision in DTYPES else graph
+        self._freezing = threading.Lock()
+        self._run: Callable[[Any], dict[str, Any]] | None = self._made() if precision in DTYPES else None
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """See `zoo.Compiled`."""
@@ -93,13 +97,23 @@ class Frozen(Compiled):
         with tf.device(self.device):
             tensor = tf.constant(batch, tf.string) if self._is_text else tf.convert_to_tensor(batch)
             try:
-                outputs = self._run(tensor)
+                outputs = self._frozen()(tensor)
             except tf.errors.OpError as error:
                 raise BackboneError(
                     f"backbone {self._backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
                     f"{' '.join(error.message.split())[:400]}"
                 ) from error
         return {name: output.numpy() for name, output in outputs.items()}
+
+    def _frozen(self) -> Callable[[Any], dict[str, Any]]:
+        with self._freezing:
+            if self._run is None:
+                self._run = self._made()
+            return self._run
+
+    def _made(self) -> Callable[[Any], dict[str, Any]]:
+        graph = freeze(self._backbone)
+        return graph.at(self.precision) if self.precision in DTYPES else graph
 
     def parameters(self) -> int:
         """The number of weights of the network."""
@@ -117,8 +131,11 @@ class XlaCompiled(Frozen):
 
     def __init__(self, backbone: Backbone, device: str, precision: str) -> None:
         super().__init__(backbone, device, precision)
-        self._run = tf.function(self._run.__call__, jit_compile=True, autograph=False)
         self._seen: set[tuple[int, ...]] = set()
+
+    def _made(self) -> Callable[[Any], dict[str, Any]]:
+        made: Callable[[Any], dict[str, Any]] = tf.function(super()._made().__call__, jit_compile=True, autograph=False)
+        return made
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """See `zoo.Compiled`."""

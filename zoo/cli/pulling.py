@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -52,15 +53,14 @@ def pull_command(names: tuple[str, ...], everything: bool, lock: Path | None, up
     """
     if everything == bool(names):
         raise click.UsageError("name backbones, handles or globs, or ask for --all ('zoo list' shows them)")
-    if lock and lock.is_file():
-        os.environ["ZOO_LOCK"] = str(lock.absolute())
     if update_lock:
         lock = lock or pins.lock_file() or Path(pins.USUAL)
     results = []
-    for weights, wanted_by in _wanted(names or ("*",)).items():
-        results.append(_pull(weights, ", ".join(wanted_by), held=not update_lock))
-        if not as_json:
-            _say(results[-1])
+    with _counting(lock):
+        for weights, wanted_by in _wanted(names or ("*",)).items():
+            results.append(_pull(weights, ", ".join(wanted_by), held=not update_lock))
+            if not as_json:
+                _say(results[-1])
     if lock:
         _pin(lock, results)
     if as_json:
@@ -69,6 +69,20 @@ def pull_command(names: tuple[str, ...], everything: bool, lock: Path | None, up
     click.echo(", ".join(f"{count} {state}" for state, count in counts.items() if count), err=True)
     if counts["failed"]:
         raise SystemExit(1)
+
+
+@contextmanager
+def _counting(lock: Path | None) -> Iterator[None]:
+    """Let `lock`, where there is one by now, be the lock file that counts."""
+    before = os.environ.get("ZOO_LOCK")
+    try:
+        if lock and lock.is_file():
+            os.environ["ZOO_LOCK"] = str(lock.absolute())
+        yield
+    finally:
+        os.environ.pop("ZOO_LOCK", None)
+        if before is not None:
+            os.environ["ZOO_LOCK"] = before
 
 
 def _wanted(names: Iterable[str]) -> dict[WeightsSpec, list[str]]:

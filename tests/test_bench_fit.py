@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from zoo.dataset import DatasetOptions, as_dataset
 from zoo.errors import DatasetError
 from zoo_bench import scratch
 from zoo_bench.facts import Fitted
-from zoo_bench.holdout import parts
+from zoo_bench.holdout import opened_split, parted, parts
 from zoo_bench.job import Job
 from zoo_bench.row import read_rows
 from zoo_bench.selection import to_fit
@@ -135,13 +136,24 @@ def test_what_can_not_be_fitted_is_wrong_usage(arguments, words, run, tmp_path):
 
 def test_every_class_is_in_both_parts_and_no_example_is():
     whole = texts(many=[f"a {n}" for n in range(40)], few=["b 0", "b 1"])
-    learnt, judged = ({(e.input, e.target) for e in part} for part in parts(whole, seed=0))
+    learnt, judged = ({(e.input, e.target) for e in part} for part in parted(whole, seed=0))
     assert not learnt & judged
     assert learnt | judged == {(e.input, e.target) for e in whole}
     assert {target for _, target in learnt} == {target for _, target in judged} == {0, 1}
-    again = [part.fingerprint() for part in parts(whole, seed=0)]
-    assert again == [part.fingerprint() for part in parts(whole, seed=0)]
-    assert again != [part.fingerprint() for part in parts(whole, seed=1)]
+    again = [part.fingerprint() for part in parted(whole, seed=0)]
+    assert again == [part.fingerprint() for part in parted(whole, seed=0)]
+    assert again != [part.fingerprint() for part in parted(whole, seed=1)]
+
+
+def test_data_that_come_in_parts_are_taken_as_they_are(tmp_path):
+    for part, count in (("train", 3), ("val", 2), ("test", 1)):
+        for name in ("a", "b"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(count):
+                (tmp_path / part / name / f"{number}.png").touch()
+    wanted = partial(opened_split, f"folder:{tmp_path}", DatasetOptions(modality="image", targets="class"))
+    assert [(part.split, len(part)) for part in parts(wanted, None, 0)] == [("train", 6), ("test", 2)]
+    assert [len(part) for part in parts(wanted, "train", 0)] == [4, 2]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +162,7 @@ def test_every_class_is_in_both_parts_and_no_example_is():
 )
 def test_data_that_can_not_be_parted_are_named(classes, words):
     with pytest.raises(DatasetError, match=words):
-        parts(texts(**classes), seed=0)
+        parted(texts(**classes), seed=0)
 
 
 def test_a_network_from_scratch_learns_texts(tmp_path):

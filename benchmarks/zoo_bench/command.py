@@ -131,9 +131,10 @@ def bench(
       single stream  latency percentiles, likewise; p90 needs 64 calls, p99 662
     A row is an error where the timed outputs are not those of the accuracy run.
 
-    With --fit every backbone at hand is trained on one's own data, four fifths of each class, with the zoo's defaults,
-    and measured on the fifth that was held out, the same for all. Beside them stand a small network trained from
-    scratch and the majority class; training seconds begin with reading the weights, and no features are known before.
+    With --fit every backbone at hand is trained on one's own data with the zoo's defaults, and measured on what was held
+    out, the same for all: a fifth of each class, or, where the data come in parts, test, or else validation. Beside
+    them stand a small network trained from scratch and the majority class. Training seconds begin with reading the
+    weights, and no features are known before.
 
     --resume goes on after any end of an earlier run, kill -9 included. With the same --out and settings, no pair is
     repeated that was finished by the same versions and weights on this machine; one that failed is finished, too, until

@@ -15,17 +15,17 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo import Dataset, DatasetOptions, weights
-from zoo.dataset import open_dataset
 from zoo.errors import DatasetError, ZooError
 from zoo.metrics import proportion
 from zoo.plugins import installed
-from zoo_bench.holdout import parts
+from zoo_bench.holdout import opened_split, parts
 from zoo_bench.job import FROM_SCRATCH, MAJORITY, Job
 from zoo_bench.material import SAVED, opened
 from zoo_bench.measure import made_once
@@ -45,7 +45,7 @@ def fit(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
         _import(*KERAS)
     # Features that were computed before would cost nothing, those of an earlier attempt of this job too.
     os.environ["ZOO_FEATURES"] = tempfile.mkdtemp(prefix="features-", dir=folder)
-    learnt, judged = parts(model.dataset(job.dataset, split=job.split), job.seed)
+    learnt, judged = parts(lambda split: model.dataset(job.dataset, split=split), job.split, job.seed)
     made, begun = made_once(job), time.perf_counter()
     fitted = model.fit(learnt, validation=judged, strategy=job.fit, seed=job.seed)
     seconds = time.perf_counter() - begun
@@ -65,7 +65,7 @@ def from_scratch(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
 
     _seed(job)
     _import(*KERAS)
-    learnt, _ = parts(_data(job), job.seed)
+    learnt, _ = _parts(job)
     begun = time.perf_counter()
     head, read = scratch.train(learnt, job.task, folder / SAVED, seed=job.seed)
     seconds = time.perf_counter() - begun
@@ -76,7 +76,7 @@ def from_scratch(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
 
 def guess(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     """Tell ("guessed", what `fold.guessed` takes): how often the class that is most common in training is right."""
-    learnt, judged = parts(_data(job), job.seed)
+    learnt, judged = _parts(job)
     counts = Counter(int(example.target) for example in learnt)
     best = max(sorted(counts), key=counts.__getitem__)
     right = sum(int(example.target) == best for example in judged)
@@ -91,19 +91,19 @@ def guess(job: Job, folder: Path, tell: Callable[[Any], None]) -> None:
     tell(("guessed", facts))
 
 
-def _data(job: Job) -> Dataset:
-    """The dataset of a job that has no backbone to say whether it takes pictures or texts."""
+def _parts(job: Job) -> tuple[Dataset, Dataset]:
+    """The parts of the dataset of a job that has no backbone to say whether it takes pictures or texts."""
     task = installed().tasks.get(job.task)
     refusals = []
     for modality in task.modalities:
-        wanted = DatasetOptions(split=job.split, modality=modality, targets=task.targets)
+        wanted = DatasetOptions(modality=modality, targets=task.targets)
         try:
-            found = open_dataset(str(job.dataset), wanted, installed())
+            learnt, judged = parts(partial(opened_split, str(job.dataset), wanted), job.split, job.seed)
         except ZooError as error:
             refusals.append(error)
             continue
-        if (found.modality, found.targets) == (modality, task.targets):
-            return found
+        if (learnt.modality, learnt.targets) == (modality, task.targets):
+            return learnt, judged
     raise refusals[0] if refusals else DatasetError(f"{job.dataset!r} has no examples for task {task.name!r}")
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from zoo import Dataset, Example, Model
-from zoo.errors import DatasetError
+from zoo import Dataset, DatasetOptions, Example, Model
+from zoo.dataset import open_dataset
+from zoo.errors import DatasetError, SplitError
+from zoo.plugins import installed
 from zoo_bench.job import Job
 
 HELD_OUT = 0.2  # of the examples of each class
+JUDGED = ("test", "val", "valid", "validation", "dev")  # parts that a dataset may come with, the first that is there
 
 
 class Part(Dataset):
@@ -36,11 +40,33 @@ def examples(model: Model, job: Job) -> Dataset | None:
     """What a pair is measured on: the job's dataset, or of that the part that no head saw; None where it has none."""
     if job.dataset is None:
         return None
-    whole = model.dataset(job.dataset, split=job.split)
-    return parts(whole, job.seed)[1] if job.fit else whole
+    if job.fit:
+        return parts(lambda split: model.dataset(job.dataset, split=split), job.split, job.seed)[1]
+    return model.dataset(job.dataset, split=job.split)
 
 
-def parts(whole: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+def parts(opened: Callable[[str | None], Dataset], split: str | None, seed: int) -> tuple[Dataset, Dataset]:
+    """What every pair learns from and what it is judged on, of the dataset that `opened` gives by its split.
+
+    Where it comes in parts and no split is named, these are train, and test or else validation; otherwise a fifth of
+    each class is held out. Raises DatasetError as `parted` does.
+    """
+    try:
+        whole = opened(split)
+    except SplitError as error:
+        judged = next((name for name in JUDGED if name in error.splits), None)
+        if split is not None or "train" not in error.splits or judged is None:
+            raise
+        return opened("train"), opened(judged)
+    return parted(whole, seed)
+
+
+def opened_split(name: str, options: DatasetOptions, split: str | None) -> Dataset:
+    """The dataset `name` as `options` say, at that split."""
+    return open_dataset(name, replace(options, split=split), installed())
+
+
+def parted(whole: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """A dataset in two, to learn from and to be judged on: the same for every pair.
 
     A fifth of each class is held out, one example at least. Raises DatasetError for a class of one example, or for one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zoo import Pair, weights
@@ -12,7 +13,7 @@ from zoo.errors import DatasetError, NotFittedError, OptionError, PairError, Zoo
 from zoo.pairs import find_pair, require_pair
 from zoo.search import matches
 from zoo.specs import BackboneSpec, DatasetSpec, TaskSpec, WeightsSpec
-from zoo_bench.holdout import parts
+from zoo_bench.holdout import opened_split, parts
 from zoo_bench.job import BASELINES, Job
 
 if TYPE_CHECKING:
@@ -152,9 +153,10 @@ def with_data(
 def _refusal(plugins: Plugins, name: str, options: DatasetOptions, fit: bool) -> ZooError | None:
     """Why the dataset `name` can't be used with that modality and those targets; None where it can."""
     try:
-        found = open_dataset(name, options, plugins)
         if fit:
-            parts(found, 0)
+            found, _ = parts(partial(opened_split, name, options), options.split, 0)
+        else:
+            found = open_dataset(name, options, plugins)
     except ZooError as error:
         return error
     if (found.modality, found.targets) == (options.modality, options.targets):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,8 +12,10 @@ from typing import Any
 from zoo import Backbone
 from zoo.disk import check_saved_model
 from zoo.errors import BackboneError, MissingPackageError
+from zoo.safety import text_ops
 from zoo_tensorflow.detections import detections
 from zoo_tensorflow.version1 import chosen_tags, is_version1, kept, with_constants
+from zoo_tensorflow.vocabulary import check_preprocessor
 
 # What a module must be given beside its input, tried in this order; one without `training` refuses the first.
 CALL_FORMS: tuple[dict[str, bool], ...] = ({"training": False}, {})
@@ -44,6 +47,7 @@ class SavedModelBackbone(Backbone):
         )
         if "preprocessor" in self.files:
             self.preprocessor = _read(self.files["preprocessor"], self.spec.name)
+            check_preprocessor(variables(self.module), self.files["preprocessor"], self.spec.name)
             before = _callable(self.preprocessor, None, self.spec.name, self.files["preprocessor"])
             self._run = lambda batch, training: run(before(batch, False), training)
         else:
@@ -163,8 +167,13 @@ def _read(folder: Path, backbone: str, tags: list[str] | None = None) -> Any:
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
-    if "Op type not registered" in text:
-        return f"uses an op that is not there; if it is a text op, put 'tensorflow_text' in 'imports': {text[:200]}"
+    if missing := re.search(r"Op type not registered '([^']+)'", text):
+        if missing[1] in text_ops():
+            return (
+                f"uses the op {missing[1]!r} of tensorflow-text: write imports = ['tensorflow_text'] into its row, and "
+                f"if it is not installed: {INSTALL['tensorflow_text']}"
+            )
+        return f"uses the op {missing[1]!r}, which this TensorFlow does not have: {text[:200]}"
     if "Failed to find any matching files" in text:
         return "has no files of variables ('variables/variables.index' and 'variables.data-...'); fetch it again"
     if "Read less bytes" in text or "out of range" in text.lower():
@@ -231,9 +240,14 @@ def _call_form(module: Any, backbone: str, folder: Path) -> Callable[..., Any]:
 def _refused(backbone: str, folder: Path, batch: Any, function: Any, error: Exception) -> BackboneError:
     takes = _forms(function)
     told = f"it takes {takes}" if takes else " ".join(str(error).split())[:400]
+    how = "correct the input in its row, or give weights that fit"
+    if not isinstance(batch, Mapping) and batch.dtype.name == "string" and "input_" in takes:
+        how = "those come from a text preprocessor: name the one of its page, as 'preprocessor' of the input in its row"
+    elif isinstance(batch, Mapping) and takes.startswith("string"):
+        how = "it splits texts itself: leave the 'preprocessor' out of its row"
     return BackboneError(
         f"backbone {backbone!r}: the module in {str(folder)!r} does not take {_form(batch)}, which the spec's input "
-        f"describes: {told}; correct the input in its row, or give weights that fit"
+        f"describes: {told}; {how}"
     )
 
 
@@ -244,8 +258,10 @@ def _forms(function: Any) -> str:
     found = []
     for concrete in getattr(function, "concrete_functions", [function]):
         given = tf.nest.flatten(getattr(concrete, "structured_input_signature", ()))
-        found += [_form(part) for part in given if isinstance(part, tf.TensorSpec) and part.dtype != tf.bool][:1]
-    return " or ".join(dict.fromkeys(found))
+        tensors = [part for part in given if isinstance(part, tf.TensorSpec) and part.dtype != tf.bool]
+        several = [f"{part.name}: {_form(part)}" for part in tensors] if len(tensors) > 1 else map(_form, tensors)
+        found.append(", ".join(several))
+    return " or ".join(dict.fromkeys(filter(None, found)))
 
 
 def _form(tensor: Any) -> str:

@@ -131,8 +131,8 @@ def bench(
       single stream  latency percentiles, likewise; p90 needs 64 calls, p99 662
     A row is an error where the timed outputs are not those of the accuracy run.
 
-    With --fit every backbone at hand is trained on one's own data with the zoo's defaults, and measured on what was held
-    out, the same for all: a fifth of each class, or, where the data come in parts, test, or else validation. Beside
+    With --fit every backbone at hand is trained on one's own data with the zoo's defaults, and measured on what was
+    held out, the same for all: a fifth of each class, or, where the data come in parts, test, or else validation. Beside
     them stand a small network trained from scratch and the majority class. Training seconds begin with reading the
     weights, and no features are known before.
 

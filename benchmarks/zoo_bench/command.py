@@ -132,9 +132,9 @@ def bench(
     A row is an error where the timed outputs are not those of the accuracy run.
 
     With --fit every backbone at hand is trained on one's own data with the zoo's defaults, and measured on what was
-    held out, the same for all: a fifth of each class, or, where the data come in parts, test, or else validation. Beside
-    them stand a small network trained from scratch and the majority class. Training seconds begin with reading the
-    weights, and no features are known before.
+    held out, the same for all: a fifth of each class, or, where the data come in parts, test, or else validation.
+    Beside them stand a small network trained from scratch and the majority class. Training seconds begin with reading
+    the weights, and no features are known before.
 
     --resume goes on after any end of an earlier run, kill -9 included. With the same --out and settings, no pair is
     repeated that was finished by the same versions and weights on this machine; one that failed is finished, too, until

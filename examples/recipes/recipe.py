@@ -19,7 +19,7 @@ def arguments(about: str, argv: Sequence[str] | None, *, data: str, epochs: int,
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=data, help=f"what to learn from, as 'zoo fit' takes it ({data})")
     parser.add_argument("--split", help="the split of --data to learn from, in its own words")
-    parser.add_argument("--validation", default="0.2", help="the share held out, or a dataset (0.2)")
+    parser.add_argument("--validation", help="the share held out, or a dataset (0.2, or what --data has for it)")
     parser.add_argument("--weights", default="published", help="'published' (fetched), a path, or the other word above")
     parser.add_argument("--epochs", type=int, default=epochs, help=f"at most so many ({epochs})")
     for name, default in more.items():
@@ -40,9 +40,10 @@ def backbone(name: str | zoo.BackboneSpec, chosen: argparse.Namespace) -> Any:
 
 def data_of(chosen: argparse.Namespace) -> dict[str, Any]:
     """What `Model.fit` wants to know of the data."""
-    share = chosen.validation.replace(".", "", 1).isdigit()
-    found = {"data": chosen.data, "validation": float(chosen.validation) if share else chosen.validation}
-    return found | ({"split": chosen.split} if chosen.split else {})
+    found = {"data": chosen.data, "split": chosen.split, "validation": chosen.validation}
+    if chosen.validation and chosen.validation.replace(".", "", 1).isdigit():
+        found["validation"] = float(chosen.validation)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def show(fitted: Any, chosen: argparse.Namespace) -> None:

@@ -12,15 +12,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 
 import zoo
 from zoo.cli import zoo as cli
 from zoo.errors import DatasetError, LabelError, MissingPackageError, OptionError
-from zoo.transfer.report import judged as judging
-from zoo.transfer.report.classes import class_rows, findings, most_confused, reliability
-from zoo.transfer.report.drawing import DARK, LIGHT, curves
-from zoo.transfer.report.judged import Judged, spread
 
 EVIL = "<script>window.hit=1</script>$x"
 
@@ -164,94 +159,6 @@ def test_texts_stand_in_a_table(cache, tmp_path):
 
 
 PAIRS = (("red", "horse"), ("red", "hammer"), ("small", "dog"), ("small", "drill"))
-
-
-def made(classes=3, n=200, seed=0):
-    """Answers of a made classifier that is right most of the time."""
-    random = np.random.default_rng(seed)
-    targets = random.integers(0, classes, n)
-    logits = random.normal(size=(n, classes)).astype(np.float32)
-    logits[np.arange(n), targets] += 1.5
-    labels = tuple(f"class {id}" for id in range(classes))
-    return Judged(None, "", "text", labels, tuple(map(str, range(n))), targets, logits, ())
-
-
-def test_figures_are_those_of_scikit_learn():
-    judged = made()
-    found = findings(judged)
-    assert found.log_loss.value == pytest.approx(log_loss(judged.targets, judged.scores))
-    assert found.macro_f1 == pytest.approx(f1_score(judged.targets, judged.answers, average="macro"))
-    wanted = precision_recall_fscore_support(judged.targets, judged.answers)
-    mine = [[getattr(row, name).value for row in found.rows] for name in ("precision", "recall", "f1")]
-    np.testing.assert_allclose(mine, wanted[:3])
-    assert [row.support for row in found.rows] == wanted[3].tolist()
-
-
-def test_intervals_hold_the_figure_and_narrow_with_the_number():
-    for row in (*findings(made(n=40)).rows, *findings(made(n=4000)).rows):
-        for score in (row.precision, row.recall, row.f1):
-            assert 0 <= score.low <= score.value <= score.high <= 1
-    few, many = (findings(made(n=n)).rows[0].f1 for n in (40, 4000))
-    assert few.high - few.low > 5 * (many.high - many.low)
-
-
-def test_a_class_without_examples_or_answers_has_no_share():
-    rows = class_rows(np.array([[2, 0, 0], [1, 0, 0], [0, 0, 0]]), ("a", "b", "c"))
-    assert rows[1].precision is None
-    assert rows[1].recall.value == 0
-    assert (rows[2].precision, rows[2].recall, rows[2].f1) == (None, None, None)
-
-
-def test_calibration_bins_hold_all_and_the_error_is_their_mean_gap():
-    confidence, right = np.array([0.05, 0.55, 0.55, 1.0]), np.array([False, True, False, True])
-    bins = reliability(confidence, right)
-    assert [(bin.low, bin.n, bin.accuracy.value) for bin in bins] == [(0.0, 1, 0.0), (0.5, 2, 0.5), (0.9, 1, 1.0)]
-    perfect = replace(made(n=50))
-    perfect.logits[np.arange(50), perfect.targets] = 100
-    assert findings(perfect).ece == pytest.approx(0, abs=1e-9)
-
-
-def test_mistakes_run_from_the_surest_down():
-    found = findings(made())
-    confidence = [found.judged.scores[place].max() for place in found.mistakes]
-    assert confidence == sorted(confidence, reverse=True)
-    assert not found.judged.right[list(found.mistakes)].any()
-
-
-def test_confused_pairs_leave_out_what_is_right():
-    assert most_confused(np.array([[9, 2], [5, 7]])) == ((1, 0, 5), (0, 1, 2))
-
-
-@pytest.mark.parametrize("classes", [2, 5, 100])
-def test_examples_are_spread_over_the_classes(classes):
-    targets = np.repeat(np.arange(classes), 30)
-    places = spread(targets, 20, classes)
-    seen = targets[places]
-    assert len(set(places)) == 20
-    assert len(set(seen.tolist())) == min(classes, 20)
-    if classes == 100:
-        assert seen.max() - seen.min() > 50  # not the first twenty
-
-
-@pytest.mark.parametrize("classes", [2, 30, 130])
-def test_a_matrix_of_any_size_is_drawn_and_named(classes, monkeypatch):
-    monkeypatch.setattr(judging.Judged, "examples", lambda self, places: [])
-    judged = made(classes, 300)
-    found = findings(judged)
-    from zoo.transfer.report.class_drawing import confusion
-
-    drawn = confusion(found)
-    assert drawn.png(LIGHT) != drawn.png(DARK)
-    assert f"{classes} classes" in drawn.alt
-
-
-def test_curves_of_one_step_are_bars_and_other_metrics_get_panels():
-    from matplotlib.figure import Figure
-
-    for history, lines in (({"loss": [0.5], "val_loss": [0.6]}, 0), ({"loss": [3, 2], "mae": [2, 1]}, 1)):
-        figure = Figure()
-        curves(history).draw(figure, LIGHT)
-        assert [len(axes.lines) for axes in figure.axes] == [lines] * len({*history} - {"val_loss"})
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = N
             "training": training,
             "unreadable": [failed.to_json() for failed in judged.failed],
         }
-        files = {f"{one.name}.png": one.png(drawing.LIGHT) for one in drawn}
+        files = {f"{one.name}.png": one.light for one in drawn}
     files |= {FACTS: _json(facts).encode(), PAGE: whole.encode()}
     for name, content in files.items():
         _put(folder / name, content)

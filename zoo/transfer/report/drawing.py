@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from zoo.errors import MissingPackageError
@@ -52,6 +53,16 @@ class Drawn:
     size: tuple[float, float]
     draw: Callable[[Any, Palette], None]
     least: int = 0
+
+    @cached_property
+    def light(self) -> bytes:
+        """The figure for a light page, as PNG."""
+        return self.png(LIGHT)
+
+    @cached_property
+    def dark(self) -> bytes:
+        """The figure for a dark page, as PNG."""
+        return self.png(DARK)
 
     def png(self, palette: Palette) -> bytes:
         """The figure as a PNG file; raises MissingPackageError without matplotlib."""

@@ -15,7 +15,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from zoo.transfer.report.drawing import DARK, DPI, LIGHT, Drawn
+from zoo.transfer.report.drawing import DPI, Drawn
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,8 @@ def _anchor(title: str) -> str:
 
 def figure(drawn: Drawn) -> str:
     """A figure in the page: its dark version where the reader's system is dark."""
-    png = drawn.png(LIGHT)
-    light, dark = _data(png, "image/png"), _data(drawn.png(DARK), "image/png")
-    width, height = (round(side * 96 / DPI) for side in struct.unpack(">II", png[16:24]))  # of its header
+    light, dark = _data(drawn.light, "image/png"), _data(drawn.dark, "image/png")
+    width, height = (round(side * 96 / DPI) for side in struct.unpack(">II", drawn.light[16:24]))  # of its header
     # Shrunk below `least` it would be unreadable: then it scrolls.
     least = f' data-least="{drawn.least}"' if drawn.least else ""
     inside = (

@@ -38,7 +38,7 @@ class Pair:
 
 def find_pair(task: TaskSpec, backbone: BackboneSpec) -> Pair | None:
     """The pair of `task` and `backbone`, or None where they do not fit."""
-    if backbone.input.kind not in task.modalities:
+    if backbone.unread or backbone.input.kind not in task.modalities:
         return None
     for output in task.ready:
         if output in backbone.outputs:
@@ -54,6 +54,10 @@ def require_pair(task: TaskSpec, backbone: BackboneSpec) -> Pair:
     pair = find_pair(task, backbone)
     if pair:
         return pair
+    if backbone.unread:
+        raise PairError(
+            f"backbone {backbone.name!r} can't be run yet: {backbone.unread}; its facts alone are known ('zoo show')"
+        )
     if backbone.input.kind not in task.modalities:
         raise PairError(
             f"task {task.name!r} takes {' or '.join(task.modalities)}; "

@@ -176,6 +176,7 @@ class BackboneSpec(Spec):
     source: where these facts are from, unless `notes` says otherwise.
     notes: fact ("input.range", "outputs.logits.width") -> where it is from, or what must be known about it.
     unstated: facts that its publisher does not say; they have no value here, or the zoo's default.
+    unread: why no form of the module is known that the zoo can run; empty for all that run. It fits no task.
     companions: handle -> what it is, for modules that belong to this network and answer no task.
     imports: modules that must be imported before the weights are read (`tensorflow_text` registers its ops so).
     options: facts for the loader alone, such as the Keras class to build.
@@ -192,6 +193,7 @@ class BackboneSpec(Spec):
     source: str = ""
     notes: dict[str, str] = Field(default_factory=dict)
     unstated: tuple[str, ...] = ()
+    unread: str = ""
     companions: dict[str, str] = Field(default_factory=dict)
     input: Annotated[ImageInput | TextInput, Field(discriminator="kind")]
     outputs: dict[str, OutputSpec] = Field(min_length=1)

@@ -31,7 +31,7 @@ class BackboneFactsContract:
 
     def test_it_fits_a_task(self, spec: BackboneSpec) -> None:
         """A backbone that fits no task can't be used for anything."""
-        assert [task.name for task in installed().tasks if find_pair(task, spec)]
+        assert spec.unread or [task.name for task in installed().tasks if find_pair(task, spec)]
 
     def test_its_logits_are_as_wide_as_their_label_space(self, spec: BackboneSpec) -> None:
         """1001 columns read with 1000 labels would shift every answer by one."""

@@ -34,6 +34,7 @@ def show_command(name: str, as_json: bool) -> None:
         ("plugin", plugins.backbones.owner(spec.name)),
         *_facts(spec),
         ("tasks", tasks_of(plugins, spec)),
+        ("not run yet", spec.unread),
         *_input(spec),
         ("needs", ", ".join(spec.imports)),
         *(line for output in spec.outputs for line in _output(spec, output)),

@@ -17,7 +17,7 @@ from zoo_tfhub.catalogue.rows import OUTPUTS, PREPROCESSOR, Row, backbone, usabl
 # The order of fields within a row.
 FIELDS = (
     *("name", "aliases", "family", "architecture", "trained_on", "languages", "params", "licence", "source"),
-    *("input", "outputs", "companions", "published", "imports", "notes", "unstated"),
+    *("input", "outputs", "companions", "published", "imports", "notes", "unstated", "unread"),
 )
 
 

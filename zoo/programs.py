@@ -7,6 +7,7 @@ saved_object_graph.proto, and core/framework/{graph,function,node_def,attr_value
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from zoo.protobuf import Fields
 
@@ -20,13 +21,17 @@ class Node:
     def __init__(self, fields: Fields) -> None:
         self.name, self.op = fields.text(1), fields.text(2)
         self.inputs = [bytes(value).decode("utf-8", "replace") for value in fields.raw(3)]
-        self._attributes = fields.many(5)
-        # A function may be called by its name, as if it were an op.
-        self.calls = [self.op, *(name for entry in self._attributes for name in _named(entry.one(2)))]
+        self._attributes = fields.raw(5)  # read when asked for: most nodes are reached by nothing
+
+    @cached_property
+    def calls(self) -> list[str]:
+        """The names of functions that it may call; one may be called by its name as if it were an op."""
+        values = (value for entry in self._attributes for value in Fields(entry).many(2))
+        return [self.op, *(name for value in values for name in _named(value))]
 
     def attribute(self, name: str) -> Fields:
         """The `AttrValue` of that name, empty where there is none."""
-        found = (entry.one(2) for entry in self._attributes if entry.text(1) == name)
+        found = (entry.one(2) for entry in map(Fields, self._attributes) if entry.text(1) == name)
         return next(found, Fields(memoryview(b"")))
 
 

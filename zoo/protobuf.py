@@ -17,7 +17,8 @@ class Fields:
         self._values: dict[int, list[memoryview | int]] = {}
         at, end = 0, len(message)
         while at < end:
-            tag, at = _varint(message, at)
+            tag = message[at]  # in one byte for all but high numbers
+            tag, at = (tag, at + 1) if tag < 0x80 else _varint(message, at)
             at = self._read(message, tag >> 3, tag & 7, at)
             if at > end:
                 raise MalformedError("a field is longer than its message")

@@ -13,6 +13,7 @@ from typing import Literal
 
 import click
 
+from zoo import foreign, pins
 from zoo.catalog import user_catalogs
 from zoo.cli import gpus, zoo
 from zoo.errors import ZooError
@@ -177,6 +178,7 @@ def _rows(catalog: str) -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
+    from zoo.inventory import items
     from zoo.weights import cache_folder
 
     folder = cache_folder()
@@ -185,9 +187,24 @@ def _cache() -> Iterator[Finding]:
         return
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free / 2**30
-    state: Literal["ok", "fault"] = "ok" if os.access(there, os.W_OK) else "fault"
-    writable = "" if state == "ok" else ", not writable: set ZOO_CACHE to another folder"
-    yield Finding(state, "cache", f"{folder}, {free:.1f} GiB free{writable}")
+    held = items()
+    modules = sum(item.kind == "weights" for item in held)
+    what = f"{folder}, {modules} modules, {sum(item.size for item in held) / 1e9:.2f} GB in all, {free:.1f} GiB free"
+    if os.access(there, os.W_OK):
+        yield Finding("ok", "cache", what)
+    elif modules:
+        yield Finding("note", "cache", f"{what}, not writable: it serves what it holds, and takes nothing new")
+    else:
+        yield Finding("fault", "cache", f"{what}, not writable: set ZOO_CACHE to another folder")
+    for item in held:
+        if item.damage:
+            yield Finding(
+                "fault", "cache", f"{item.name!r}: {item.damage}; 'zoo cache verify --repair' fetches it again"
+            )
+    dead = [item for item in held if item.dead and not item.damage]
+    if dead:
+        size = sum(item.size for item in dead) / 1e6
+        yield Finding("note", "cache", f"{len(dead)} dead drafts, {size:.1f} MB; 'zoo cache prune' removes them")
 
 
 def _sources() -> Iterator[Finding]:
@@ -198,3 +215,10 @@ def _sources() -> Iterator[Finding]:
         yield Finding("ok", "ZOO_MIRROR", mirror)
     if os.environ.get("ZOO_OFFLINE"):
         yield Finding("ok", "ZOO_OFFLINE", os.environ["ZOO_OFFLINE"])
+    for library, place in foreign.caches().items():
+        yield Finding("ok", f"cache of {library}", f"{place}, read in place")
+    try:
+        if lock := pins.lock_file():
+            yield Finding("ok", "lock file", f"{lock}, {len(pins.pinned())} handles pinned")
+    except ZooError as error:
+        yield Finding("fault", "lock file", str(error))

@@ -41,3 +41,9 @@ class Evaluation:
             "failed": [failed.to_json() for failed in self.failed],
             "notes": list(self.notes),
         }
+
+
+def read_evaluation(told: Mapping[str, Any]) -> Evaluation:
+    """What `Evaluation.to_json` gave, without the inputs that could not be read; raises KeyError, TypeError."""
+    scores = {name: Score(**score) for name, score in told["metrics"].items()}
+    return Evaluation(told["model"], told["dataset"], told["n"], scores, notes=tuple(told["notes"]))

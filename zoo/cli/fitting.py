@@ -12,11 +12,30 @@ from zoo.cli import zoo
 from zoo.cli.running import make_folder, runtime_options
 
 
+def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | float:
+    """A callback of options: `3` is a number of examples, `0.1` a share of them."""
+    try:
+        return int(value) if value.isdigit() else float(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither a number of examples nor a share", ctx, param) from error
+
+
 @zoo.command("fit")
 @click.argument("model", metavar="MODEL")
 @click.argument("data", metavar="DATA")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Save the fitted model here.")
-@click.option("--validation", default="0.2", show_default=True, help="The share held out, or a dataset.")
+@click.option(
+    "--validation",
+    help="The share held out, a dataset, or a part of DATA such as val; by default the part that DATA has, else 0.2.",
+)
+@click.option("--test", help="Likewise, judged once at the end; by default the part that DATA has, else none.")
+@click.option(
+    "--max-unreadable",
+    default="0.1",
+    show_default=True,
+    callback=_limit,
+    help="How many examples, or which share of them, may be unreadable.",
+)
 @click.option("--strategy", default="frozen", show_default=True, help="frozen: the backbone stays as it is.")
 @click.option(
     "--head",
@@ -43,12 +62,14 @@ def fit_command(
     data: str,
     out: Path,
     report: Path | None,
-    validation: str,
+    validation: str | None,
+    test: str | None,
     runtime: str,
     precision: str,
     device: str | None,
     input_range: tuple[float, float] | None,
     as_json: bool,
+    batch_size: int,
     **settings: Any,
 ) -> None:
     """Fit MODEL, TASK/BACKBONE, to the examples in DATA ('zoo list --datasets'), and save it.
@@ -64,7 +85,9 @@ def fit_command(
     if report:
         make_folder(report)
     opened = open_model(model, runtime=runtime, precision=precision, device=device, input_range=input_range)
-    fitted = opened.fit(data, validation=_validation(validation), **settings)
+    given = click.get_current_context().get_parameter_source("batch_size") is not click.core.ParameterSource.DEFAULT
+    settings |= {"batch_size": batch_size if given else None, "validation": _part(validation), "test": _part(test)}
+    fitted = opened.fit(data, **settings)
     saved = fitted.save(out)
     page = fitted.report(report) if report else None
     told = fitted.training
@@ -73,11 +96,16 @@ def fit_command(
         facts = {"model": fitted.name, "saved": str(saved), "head": told.head, "examples": told.examples}
         seconds = {"validation": told.validation, "seconds": dict(told.seconds), "failed": len(fitted.failed)}
         reported = {"report": str(page)} if page else {}
+        reported |= {"test": fitted.test.to_json()} if fitted.test else {}
         click.echo(json.dumps(facts | seconds | {"last": last} | reported, indent=1))
         return
     click.echo(f"{fitted.name}: {told.head} head on {told.examples} examples, {told.validation} held out")
     for name, value in last.items():
         click.echo(f"  {name:<14} {value:.4f}")
+    if fitted.test:
+        click.echo(f"test on {fitted.test.n} examples ({fitted.test.dataset})")
+        for name, score in fitted.test.metrics.items():
+            click.echo(f"  {name:<14} {score}")
     for failed in fitted.failed:
         click.echo(f"  not read and not counted: {failed.error}", err=True)
     click.echo(f"saved in {saved}")
@@ -85,8 +113,9 @@ def fit_command(
         click.echo(f"report in {page}")
 
 
-def _validation(text: str) -> float | str:
+def _part(text: str | None) -> float | str | None:
+    """A share, a dataset or a part's name; None for what the data themselves say."""
     try:
-        return float(text)
+        return None if text is None else float(text)
     except ValueError:
         return text

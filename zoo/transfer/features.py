@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ from zoo.task import Failed
 
 FACTS, FEATURES, DONE = "facts.json", "features.npy", "done.json"
 LIMIT_GB = 10.0
+MAX_UNREADABLE = 0.1  # of the examples
+NAMED = 3  # unreadable examples that an error names
 KEEP_EVERY = 2.0  # seconds of work that a killed run loses at most
 
 
@@ -54,10 +56,14 @@ class Extracted:
     failed: tuple[Failed, ...]
 
 
-def extract(model: Model, dataset: Dataset, *, batch_size: int = 32) -> Extracted:
+def extract(
+    model: Model, dataset: Dataset, *, batch_size: int = 32, max_unreadable: int | float = MAX_UNREADABLE
+) -> Extracted:
     """The features of every example of `dataset`; from the cache where they were computed before.
 
-    Raises DatasetError where no example could be read, WeightsError where the cache can't be written.
+    max_unreadable: of so many examples, or of so large a share of them, it is no matter that they can't be read.
+    Raises DatasetError where no example could be read, or too many could not, WeightsError where the cache
+    can't be written.
     """
     from filelock import FileLock
 
@@ -73,7 +79,21 @@ def extract(model: Model, dataset: Dataset, *, batch_size: int = 32) -> Extracte
         _prune(folder)
     except OSError as error:
         raise WeightsError(f"the cache {str(_folder())!r} can't be written: {error}; ZOO_FEATURES moves it") from error
-    return _read(folder, dataset)
+    found = _read(folder, dataset)
+    _require_readable(found.failed, dataset, max_unreadable)
+    return found
+
+
+def _require_readable(failed: Sequence[Failed], dataset: Dataset, limit: int | float) -> None:
+    if limit < 0 or (isinstance(limit, float) and limit > 1):
+        raise OptionError(f"max_unreadable={limit!r} means nothing; it is a number of examples, or a share in 0..1")
+    if len(failed) > (limit * len(dataset) if isinstance(limit, float) else limit):
+        named = "; ".join(str(one.error) for one in failed[:NAMED])
+        more = f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        raise DatasetError(
+            f"{len(failed)} of {len(dataset)} examples of {dataset.name!r} can't be read, more than "
+            f"max_unreadable={limit!r} allows: {named}{more}"
+        )
 
 
 def _folder() -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.backbone import Backbone, load_backbone
 from zoo.errors import WeightsError
+from zoo.evaluation import Evaluation, read_evaluation
 from zoo.labels import LabelSpace
 from zoo.model import Model
 from zoo.pairs import Pair
@@ -80,7 +81,9 @@ class Headed(Compiled):
 
 
 class FittedModel(Model):
-    """A model whose head `Model.fit` has trained. failed: the examples that could not be read; held: on what judged."""
+    """A model whose head `Model.fit` has trained. failed: the examples that could not be read; held: on what judged;
+    test: what it scores on the examples set apart for a test, None where there were none.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class FittedModel(Model):
         training: Training,
         failed: tuple[Failed, ...] = (),
         held: HeldOut | None = None,
+        test: Evaluation | None = None,
     ) -> None:
         spec = _with_head(source.spec, labels)
         super().__init__(
@@ -108,6 +112,7 @@ class FittedModel(Model):
         self.training = training
         self.failed = failed
         self.held = held
+        self.test = test
 
     @property
     def name(self) -> str:
@@ -158,6 +163,7 @@ class FittedModel(Model):
                 "epoch": self.history.epoch,
                 "training": asdict(self.training),
                 "held": self.held and self.held.save(folder),
+                "test": self.test and self.test.to_json(),
             }
             return {"fitted": {"head": self.head.save(folder)} | facts}
 
@@ -175,9 +181,10 @@ def load_fitted(folder: Path, source: Model) -> FittedModel:
         labels = source.spec.outputs["logits"].labels
         space = LabelSpace("own", dict(enumerate(labels if isinstance(labels, tuple) else ())))
         held = read_held_out(folder, told["held"]) if told.get("held") else None
+        test = read_evaluation(told["test"]) if told.get("test") else None
     except (KeyError, TypeError, OSError, ValueError) as error:
         raise WeightsError(f"the fitted model in {str(folder)!r} lacks {error}; save it again") from error
-    return FittedModel(source, head, space, history, training, held=held)
+    return FittedModel(source, head, space, history, training, held=held, test=test)
 
 
 def _with_head(spec: BackboneSpec, labels: LabelSpace) -> BackboneSpec:

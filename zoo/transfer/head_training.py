@@ -1,0 +1,81 @@
+"""Training a head on features that are there: solved to its optimum, or descended to in epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import OptionError
+from zoo.evaluation import Evaluation
+from zoo.metrics import Score, proportion
+from zoo.progress import busy
+from zoo.runtime import Array
+from zoo.transfer.descent import Settings, descend
+from zoo.transfer.fitted import History
+from zoo.transfer.heads import Head, solve_logistic
+from zoo.transfer.objective import Objective
+
+BATCH = 32
+EPOCHS = 30
+MANY = 20_000  # examples, from which solving for the optimum takes longer than descending towards it
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """What `zoo.transfer.fit` takes for a head, in the same words."""
+
+    head: Any = "auto"
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float = 3e-3
+    dropout: float = 0.2
+    c: float = 1.0
+    class_weight: str | Mapping[int, float] | None = None
+    callbacks: Sequence[Any] = ()
+    seed: int = 0
+
+
+def train_head(
+    settings: HeadSettings, train: tuple[Array, Array], test: tuple[Array, Array], objective: Objective
+) -> tuple[Head, History, Any]:
+    """A head, its history, and which kind it is. train, test: features [n, d] with targets [n].
+
+    Raises OptionError for a batch that is larger than the data, and where the loss is no number any more.
+    """
+    kind = settings.head
+    if kind == "auto":
+        kind = "logistic" if settings.epochs is None and len(train[1]) <= MANY else "linear"
+    weights = objective.class_weights(settings.class_weight, train[1])
+    if kind == "logistic":
+        with busy("solving the head"):
+            head: Head = solve_logistic(*train, c=settings.c, class_weight=weights, seed=settings.seed)
+        found = _scores(objective, head, train, "") | _scores(objective, head, test, "val_")
+        return head, History({name: [value] for name, value in found.items()}, [0]), kind
+    if settings.batch_size is not None and settings.batch_size > len(train[1]):
+        raise OptionError(
+            f"batch_size={settings.batch_size!r} is larger than the {len(train[1])} examples to train on; make it less"
+        )
+    batch = settings.batch_size or min(BATCH, len(train[1]))
+    epochs = settings.epochs or EPOCHS
+    descent = Settings(epochs, batch, settings.learning_rate, settings.callbacks, weights, settings.seed)
+    return *descend(kind, train, test, objective, settings.dropout, descent), kind
+
+
+def evaluation_of(
+    model: str, dataset: str, objective: Objective, head: Head, examples: tuple[Array, Array]
+) -> Evaluation:
+    """The scores of `head` on features [n, d] with targets [n], its accuracy with an interval."""
+    n = len(examples[1])
+    scores = {
+        name: proportion(round(value * n), n) if name == "accuracy" else Score(value, None, None, n)
+        for name, value in _scores(objective, head, examples, "").items()
+    }
+    return Evaluation(model, dataset, n, scores)
+
+
+def _scores(objective: Objective, head: Head, examples: tuple[Array, Array], prefix: str) -> dict[str, float]:
+    found = objective.scores(head(np.asarray(examples[0], np.float32)), examples[1])
+    return {f"{prefix}{name}": value for name, value in found.items()}

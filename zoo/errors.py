@@ -62,6 +62,11 @@ class MissingPackageError(ZooError, ImportError):
     """An optional package is absent; the message carries the exact `pip install`."""
 
 
+def how_to_install(module: str) -> str:
+    """The command that brings the package of `module`, at a version that fits."""
+    return {"tensorflow_text": "pip install 'tf-model-zoo[text]'"}.get(module, f"pip install {module}")
+
+
 class OptionError(ZooError, ValueError):
     """An argument or option that means nothing here."""
 

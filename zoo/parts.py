@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from zoo.backbone import Backbone
-from zoo.errors import BackboneError, MissingPackageError
+from zoo.errors import BackboneError, MissingPackageError, how_to_install
 from zoo.runtime import Array
 
 PARTS_FILE = "parts.json"
@@ -148,7 +148,7 @@ def _import(module: str, backbone: Backbone) -> None:
         importlib.import_module(module)
     except ImportError as error:
         raise MissingPackageError(
-            f"backbone {backbone.spec.name!r} needs the package {module!r} (pip install {module})"
+            f"backbone {backbone.spec.name!r} needs the package {module!r} ({how_to_install(module)})"
         ) from error
 
 

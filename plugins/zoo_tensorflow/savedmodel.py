@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo import Backbone
 from zoo.disk import check_saved_model
-from zoo.errors import BackboneError, MissingPackageError
+from zoo.errors import BackboneError, MissingPackageError, how_to_install
 from zoo.safety import text_ops
 from zoo_tensorflow.detections import detections
 from zoo_tensorflow.version1 import chosen_tags, is_version1, kept, with_constants
@@ -20,7 +20,6 @@ from zoo_tensorflow.vocabulary import check_preprocessor
 # What a module must be given beside its input, tried in this order; one without `training` refuses the first.
 CALL_FORMS: tuple[dict[str, bool], ...] = ({"training": False}, {})
 USUAL_SIGNATURES = ("serving_default", "default")  # of TensorFlow 2's modules, of TensorFlow 1's Hub
-INSTALL = {"tensorflow_text": "pip install 'tf-model-zoo[text]'"}
 
 
 class SavedModelBackbone(Backbone):
@@ -150,8 +149,9 @@ def _import_needed(module: str, backbone: str) -> None:
     try:
         importlib.import_module(module)
     except ImportError as error:
-        how = INSTALL.get(module, f"pip install {module}")
-        raise MissingPackageError(f"backbone {backbone!r} needs the package {module!r} ({how})") from error
+        raise MissingPackageError(
+            f"backbone {backbone!r} needs the package {module!r} ({how_to_install(module)})"
+        ) from error
 
 
 def _read(folder: Path, backbone: str, tags: list[str] | None = None) -> Any:
@@ -171,7 +171,7 @@ def _reason(error: Exception) -> str:
         if missing[1] in text_ops():
             return (
                 f"uses the op {missing[1]!r} of tensorflow-text: write imports = ['tensorflow_text'] into its row, and "
-                f"if it is not installed: {INSTALL['tensorflow_text']}"
+                f"if it is not installed: {how_to_install('tensorflow_text')}"
             )
         return f"uses the op {missing[1]!r}, which this TensorFlow does not have: {text[:200]}"
     if "Failed to find any matching files" in text:

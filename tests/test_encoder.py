@@ -68,7 +68,7 @@ def test_a_correlation_without_meaning_is_left_out_and_told(encoder):
     assert found.notes == ("1 pairs without two different scores: a correlation has no meaning",)
 
 
-def test_principal_components_keep_more_of_a_sentence_encoder_than_its_first_numbers(tmp_path):
+def test_principal_components_keep_more_of_the_tiny_encoder_than_its_first_numbers():
     encoder = zoo.get("embedding", "tiny_text_m")
     pairs = list(encoder.dataset("tiny_sentences"))
     texts = [text for pair in pairs for text in pair.input]

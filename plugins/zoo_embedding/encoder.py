@@ -60,7 +60,7 @@ class Encoder(Model):
         if dim < width:
             warnings.warn(
                 f"{self.name!r}: the first {dim} of {width} numbers; unless the encoder was trained to put the most "
-                f"into them, encoder.reduced({dim}, data) keeps more, by principal components",
+                f"into them, compare with encoder.reduced({dim}, data), which fits principal components",
                 ZooWarning,
                 stacklevel=3,
             )

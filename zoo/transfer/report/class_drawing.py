@@ -1,22 +1,17 @@
-"""What is drawn of a classifier: confusion matrix, reliability diagram, the grid of pictures."""
+"""What is drawn of a classifier: confusion matrix and reliability diagram."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from zoo.errors import InputError
-from zoo.inputs import picture
 from zoo.transfer.report.classes import Findings
 from zoo.transfer.report.drawing import Drawn, Palette
-from zoo.transfer.report.judged import Judged
+from zoo.transfer.report.shown import shortened
 
 COUNTED = 25  # classes up to which each cell of the confusion matrix holds its count
 NAMED = 120  # classes up to which each is named beside it
-COLUMNS = 5
-THUMBNAIL = 176  # pixels
 
 
 def confusion(found: Findings) -> Drawn:
@@ -94,49 +89,3 @@ def reliability(found: Findings) -> Drawn:
 
     alt = f"Reliability diagram: expected calibration error {found.ece:.4f}."
     return Drawn("calibration", alt, (5.2, 4.6), draw)
-
-
-def pictures(found: Findings) -> Drawn:
-    """The grid of pictures: prediction blue where right and red where wrong, the true label in brackets."""
-    judged, places = found.judged, found.shown
-    rows = -(-len(places) // COLUMNS)
-
-    def draw(figure: Any, palette: Palette) -> None:
-        all_axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-        for axes in all_axes:
-            axes.axis("off")
-        for axes, place, source in zip(all_axes, places, sources(judged, places), strict=False):
-            shown = thumbnail(source)
-            if shown is not None:
-                axes.imshow(shown)
-            colour = palette.right if judged.right[place] else palette.wrong
-            answer, true = (shortened(judged.labels[ids[place]], 18) for ids in (judged.answers, judged.targets))
-            told = f"{answer} {judged.scores[place].max():.0%}\n({true})"
-            axes.set_title(told, color=colour, fontsize=9, loc="center", fontweight="normal")
-
-    wrong = sum(not judged.right[place] for place in places)
-    return Drawn("predictions", f"{len(places)} pictures, {wrong} of them predicted wrong.", (9, 2.15 * rows), draw)
-
-
-def sources(judged: Judged, places: Any) -> list[Any]:
-    """The inputs of the examples at `places`."""
-    return [example.input for example in judged.examples(places)]
-
-
-def thumbnail(source: Any, side: int = THUMBNAIL) -> Image.Image | None:
-    """A small square of the middle of a picture; None where it can't be read any more."""
-    try:
-        whole = picture(source)
-    except InputError:
-        return None
-    smallest = min(whole.size)
-    method = Image.Resampling.NEAREST if smallest < side / 2 else Image.Resampling.BICUBIC
-    return ImageOps.fit(whole, (side, side), method)
-
-
-def shortened(text: str, most: int = 24) -> str:
-    """`text`, cut in the middle where it is longer than `most` characters."""
-    if len(text) <= most:
-        return text
-    half = (most - 1) // 2
-    return f"{text[:half]}…{text[-half:]}"

@@ -96,23 +96,21 @@ def class_rows(confusion: Array, labels: Sequence[str]) -> tuple[ClassRow, ...]:
 
     F1 is 2 j / (1 + j) of j = hits / (hits + false alarms + misses), which is a share: its interval is j's, so turned.
     """
-    rows = []
-    for id, label in enumerate(labels):
-        hits, support, predicted = (
-            int(count) for count in (confusion[id, id], confusion[id].sum(), confusion[:, id].sum())
-        )
-        either = support + predicted - hits
-        rows.append(
-            ClassRow(
-                label,
-                support,
-                predicted,
-                proportion(hits, predicted) if predicted else None,
-                proportion(hits, support) if support else None,
-                _dice(proportion(hits, either)) if either else None,
-            )
-        )
-    return tuple(rows)
+    counts = zip(np.diag(confusion).tolist(), confusion.sum(1).tolist(), confusion.sum(0).tolist(), strict=True)
+    return tuple(class_row(label, *count) for label, count in zip(labels, counts, strict=True))
+
+
+def class_row(label: str, hits: int, support: int, predicted: int) -> ClassRow:
+    """One class from its counts: right answers, true examples, answers."""
+    either = support + predicted - hits
+    return ClassRow(
+        label,
+        support,
+        predicted,
+        proportion(hits, predicted) if predicted else None,
+        proportion(hits, support) if support else None,
+        _dice(proportion(hits, either)) if either else None,
+    )
 
 
 def _dice(share: Score) -> Score:
@@ -169,11 +167,7 @@ def told(found: Findings) -> dict[str, Any]:
             "macro_f1": {"value": found.macro_f1, "n": len(judged)},
             "ece": {"value": found.ece, "n": len(judged), "bins": BINS},
         },
-        "classes": [
-            {"label": row.label, "support": row.support, "predicted": row.predicted}
-            | {name: score(getattr(row, name)) for name in ("precision", "recall", "f1")}
-            for row in found.rows
-        ],
+        "classes": [told_row(row) for row in found.rows],
         "confusion": {"labels": list(judged.labels), "rows_true_columns_predicted": found.confusion.tolist()},
         "calibration": [
             {"low": bin.low, "high": bin.high, "n": bin.n, "confidence": bin.confidence, "accuracy": bin.accuracy.value}
@@ -182,6 +176,12 @@ def told(found: Findings) -> dict[str, Any]:
         "mistakes": [example(place) for place in found.mistakes],
         "examples": [example(place) for place in found.shown],
     }
+
+
+def told_row(row: ClassRow) -> dict[str, Any]:
+    """A class's row in JSON's own types."""
+    shares = {name: score(getattr(row, name)) for name in ("precision", "recall", "f1")}
+    return {"label": row.label, "support": row.support, "predicted": row.predicted, **shares}
 
 
 def score(found: Score | None) -> dict[str, Any] | None:

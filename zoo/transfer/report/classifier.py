@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-import io
-import textwrap
 from collections.abc import Sequence
 
 from zoo.metrics import Score
-from zoo.transfer.report.class_drawing import confusion, pictures, reliability, sources, thumbnail
-from zoo.transfer.report.classes import Findings, findings, told
+from zoo.transfer.report.class_drawing import confusion, reliability
+from zoo.transfer.report.classes import ClassRow, Findings, findings, told
 from zoo.transfer.report.drawing import Drawn
 from zoo.transfer.report.judged import Judged
 from zoo.transfer.report.kind import Report
-from zoo.transfer.report.page import Answer, Section, figure, gallery, table, texts
-
-LONGEST = 280  # characters of a text that are shown
+from zoo.transfer.report.page import Section, figure, shown, table
+from zoo.transfer.report.shown import Answer, Claim, answers, grid
 
 
 def report(judged: Judged) -> Report:
     """What there is to say of a classifier on `judged`."""
     found = findings(judged)
     matrix, diagram = confusion(found), reliability(found)
-    drawn: list[Drawn] = [matrix, diagram, *([pictures(found)] if judged.kind == "image" else [])]
-    return Report(_cards(found), _sections(found, matrix, diagram), tuple(drawn), told(found))
+    seen, mistakes = _claims(judged, found.shown), _claims(judged, found.mistakes)
+    drawn = [matrix, diagram, *([grid(seen)] if judged.kind == "image" else [])]
+    return Report(_cards(found), _sections(found, matrix, diagram, seen, mistakes), tuple(drawn), told(found))
 
 
 def _cards(found: Findings) -> tuple[tuple[str, str, str], ...]:
     return (
-        ("Accuracy", f"{found.accuracy.value:.1%}", _within(found.accuracy)),
+        ("Accuracy", f"{found.accuracy.value:.1%}", within(found.accuracy)),
         ("Macro F1", f"{found.macro_f1:.3f}", "mean over classes"),
-        ("Log loss", f"{found.log_loss.value:.3f}", _within(found.log_loss, "{:.3f}")),
+        ("Log loss", f"{found.log_loss.value:.3f}", within(found.log_loss, "{:.3f}")),
         ("Calibration error", f"{found.ece:.3f}", "0 is perfect (ECE)"),
         ("Examples", f"{len(found.judged):,}", f"{len(found.judged.failed)} unreadable"),
     )
 
 
-def _within(score: Score, form: str = "{:.1%}") -> str:
+def within(score: Score, form: str = "{:.1%}") -> str:
+    """The interval of a score in words."""
     if score.low is None or score.high is None:
         return "no interval"
     return f"95 % interval {form.format(score.low)} to {form.format(score.high)}"
 
 
-def _sections(found: Findings, matrix: Drawn, diagram: Drawn) -> tuple[Section, ...]:
+def _sections(
+    found: Findings, matrix: Drawn, diagram: Drawn, seen: Sequence[Answer], mistakes: Sequence[Answer]
+) -> tuple[Section, ...]:
     judged = found.judged
     what = "Pictures" if judged.kind == "image" else "Texts"
-    mistakes = _answers(judged, found.mistakes)
-    show = gallery if judged.kind == "image" else lambda answers: texts(what, answers)
     wrong = int((~judged.right).sum())
     return (
         Section(
@@ -55,15 +54,17 @@ def _sections(found: Findings, matrix: Drawn, diagram: Drawn) -> tuple[Section, 
         ),
         Section(
             f"{what} with their predictions",
-            show(_answers(judged, found.shown)),
+            shown(judged.kind, what, seen),
             "Blue: right; red, with a cross: wrong; the true label in brackets. Class after class in turn.",
         ),
         Section(
             "Most confident mistakes",
-            show(mistakes) if mistakes else "<p>There are none: every prediction is right.</p>",
+            shown(judged.kind, "Mistakes", mistakes)
+            if mistakes
+            else "<p>There are none: every prediction is right.</p>",
             f"The {len(mistakes)} surest of {wrong} wrong predictions: look here for wrong labels." if mistakes else "",
         ),
-        Section("By class", _by_class(found), "With 95 % intervals. A heading sorts."),
+        Section("By class", by_class("class", found.rows), "With 95 % intervals. A heading sorts."),
         Section(
             "Calibration",
             figure(diagram),
@@ -78,7 +79,9 @@ def _pairs(found: Findings) -> str:
     return table("Most confused", ("true", "taken for", "times"), rows) if rows else ""
 
 
-def _by_class(found: Findings) -> str:
+def by_class(what: str, rows: Sequence[ClassRow]) -> str:
+    """A table of classes, or of labels, with their shares."""
+
     def share(score: Score | None) -> tuple[str, float | None]:
         if score is None:
             return "–", None
@@ -86,33 +89,16 @@ def _by_class(found: Findings) -> str:
         assert score.high is not None
         return f"{score.value:.3f} [{max(score.low, 0):.2f}, {score.high:.2f}]", score.value
 
-    rows = [
+    cells = [
         (row.label, share(row.precision), share(row.recall), share(row.f1), (f"{row.support:,}", row.support))
-        for row in found.rows
+        for row in rows
     ]
-    return table("By class", ("class", "precision", "recall", "F1", "support"), rows, sortable=True)
+    return table(f"By {what}", (what, "precision", "recall", "F1", "support"), cells, sortable=True)
 
 
-def _answers(judged: Judged, places: Sequence[int]) -> list[Answer]:
-    inputs = sources(judged, places)
-    return [
-        Answer(
-            judged.ids[place],
-            judged.labels[judged.answers[place]],
-            judged.labels[judged.targets[place]],
-            float(judged.scores[place].max()),
-            bool(judged.right[place]),
-            _jpeg(source) if judged.kind == "image" else None,
-            textwrap.shorten(str(source), LONGEST, placeholder=" …") if judged.kind == "text" else "",
-        )
-        for place, source in zip(places, inputs, strict=True)
-    ]
+def _claims(judged: Judged, places: Sequence[int]) -> list[Answer]:
+    def claim(place: int) -> Claim:
+        answer, true = judged.labels[judged.answers[place]], judged.labels[judged.targets[place]]
+        return Claim(f"{answer} {judged.scores[place].max():.0%}", true, bool(judged.right[place]))
 
-
-def _jpeg(source: object) -> bytes | None:
-    shown = thumbnail(source)
-    if shown is None:
-        return None
-    stream = io.BytesIO()
-    shown.save(stream, "JPEG", quality=85)
-    return stream.getvalue()
+    return answers(judged, places, claim)

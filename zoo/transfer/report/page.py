@@ -16,6 +16,7 @@ from string import Template
 from typing import Any
 
 from zoo.transfer.report.drawing import DPI, Drawn
+from zoo.transfer.report.shown import Answer
 
 
 @dataclass(frozen=True)
@@ -104,26 +105,18 @@ def facts(found: Mapping[str, Any]) -> str:
     return f"<dl class=facts>{rows}</dl>"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An example with what was predicted for it. picture: a JPEG, or None where there is none to show."""
-
-    id: str
-    answer: str
-    true: str
-    score: float
-    right: bool
-    picture: bytes | None = None
-    text: str = ""
-
-
 def gallery(answers: Sequence[Answer]) -> str:
-    """Pictures with their predictions: blue where right, red and crossed where wrong, the true label in brackets."""
+    """Pictures with their predictions: blue where right, red and crossed where wrong, the truth in brackets."""
     items = []
     for one in answers:
         seen = f'<img src="{_data(one.picture, "image/jpeg")}" alt="">' if one.picture else "<span>no picture</span>"
         items.append(f'<li title="{escape(one.id)}">{seen}<p class={_mark(one)}>{escape(_claim(one))}</p></li>')
     return f"<ul class=gallery>{''.join(items)}</ul>"
+
+
+def shown(kind: str, name: str, answers: Sequence[Answer]) -> str:
+    """Examples with their predictions: pictures as a gallery, texts as a table."""
+    return gallery(answers) if kind == "image" else texts(name, answers)
 
 
 def texts(name: str, answers: Sequence[Answer]) -> str:
@@ -137,12 +130,12 @@ def texts(name: str, answers: Sequence[Answer]) -> str:
 
 
 def _mark(one: Answer) -> str:
-    return "right" if one.right else "wrong"
+    return "right" if one.claim.right else "wrong"
 
 
 def _claim(one: Answer) -> str:
     # Not by colour alone: a cross stands before what is wrong.
-    return f"{'' if one.right else '✗ '}{one.answer} {one.score:.0%} ({one.true})"
+    return f"{'' if one.claim.right else '✗ '}{one.claim.answer} ({one.claim.true})"
 
 
 def _data(content: bytes, kind: str) -> str:

@@ -32,7 +32,7 @@ LAYERS = [
     },
     {"plugins", "weights", "sources", "inventory", "bundle", "inputs", "formats"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved", "ranges"},
-    {"model", "search", "conversion", "graph", "inspection", "mixed_precision", "parts", "split"},
+    {"model", "search", "conversion", "graph", "inspection", "probing", "mixed_precision", "parts", "split"},
     {"compose", "export", "transfer", "tuning", "verification"},
     {"__init__"},
     {"cli", "testing", "safety_ops", "__main__"},

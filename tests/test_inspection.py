@@ -11,8 +11,9 @@ from click.testing import CliRunner
 import zoo
 from zoo.catalog import add_row, read_catalog, row_text
 from zoo.cli import zoo as command
-from zoo.errors import BackboneError, OptionError, SpecError, WeightsError
-from zoo.inspection import inspect_saved_model, place_of, probe
+from zoo.errors import BackboneError, OptionError, SpecError, WeightsError, ZooWarning
+from zoo.inspection import inspect_saved_model, place_of
+from zoo.probing import probe
 from zoo.signatures import CALL, read_signatures
 
 TINY = Path(__file__).parents[1] / "plugins" / "zoo_tiny" / "weights"
@@ -35,7 +36,7 @@ told = read_signatures(Path({str(TINY / "tiny_cnn_s" / "logits")!r}))
 print(told.signatures["__call__"], told.parameters, "tensorflow" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "images: float32 [n, 32, 32, 1] -> tensor: float32 [n, 10] 859 False\n"
+    assert done.stdout == "images: float32 [n, 32, 32, 1] -> tensor: float32 [n, 10] 858 False\n"
 
 
 def test_a_call_is_shown_in_its_form_for_inference(tmp_path):
@@ -124,6 +125,27 @@ def test_the_real_models_are_read_rightly(assets):
         found = inspected(assets / "models" / folder)
         assert found.row["outputs"][output] == {"weights": {"path": str(assets / "models" / folder)}, **facts}
     assert found.row["imports"] == ["tensorflow_text"]
+
+
+@pytest.mark.assets
+def test_a_range_that_the_probe_contradicts_is_warned_of_with_both(assets):
+    found = inspected(assets / "models" / "mobilenet_v2_100_224" / "classification", input_range=(0, 255))
+    photographs = sorted((assets / "data" / "imagenet_500" / "images").iterdir())[:80:10]
+    with pytest.warns(ZooWarning, match=r"the range 0..255 was given, but .* most steadily at 0..1 \("):
+        probe(found, photographs)
+
+
+def test_a_handle_is_fetched_and_its_row_names_it(hub, tmp_path):
+    import hub_modules
+
+    hub.publish(
+        "https://tfhub.dev/me/net/classification/1", hub_modules.export(hub_modules.SlimModule(7), tmp_path / "n")
+    )
+    words = ["inspect", "tfhub.dev/me/net/classification/1", "--json"]
+    told = json.loads(CliRunner().invoke(command, words, catch_exceptions=False).output)
+    assert told["row"]["name"] == "classification"
+    assert told["row"]["outputs"]["logits"]["weights"] == {"tfhub": "https://tfhub.dev/me/net/classification/1"}
+    assert hub.requests == ["GET /me/net/classification/1?tf-hub-format=compressed"]
 
 
 @pytest.mark.parametrize("broken", ["empty", "cut", "hostile", "keras"])

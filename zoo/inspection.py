@@ -1,4 +1,4 @@
-"""Inspecting weights: what their files say, what a probe finds, and the catalogue row that follows from both."""
+"""Inspecting weights: what their files say, and the catalogue row that follows; `zoo.probing` adds what a run shows."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from zoo.backbone import load_backbone
 from zoo.errors import BackboneError, OptionError
 from zoo.formats import format_of
-from zoo.inputs import prepare, sample_inputs
-from zoo.ranges import CANDIDATES, Probe, probe_range
-from zoo.runtime import Array, text_batch
 from zoo.safety import ops_of, refuse_code, text_ops
 from zoo.signatures import CALL, SavedModel, Signature, Tensor, read_signatures
-from zoo.specs import BackboneSpec, ImageInput, WeightsSpec
+from zoo.specs import BackboneSpec, WeightsSpec
 
 DETECTIONS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 PREPROCESSED = "input_word_ids"
@@ -105,42 +99,6 @@ def inspect_saved_model(
         found.bind(labels=labels if isinstance(labels, str) else list(labels))
         found.say("labels", labels if isinstance(labels, str) else f"{len(labels)} of your own", "asked")
     return found
-
-
-def probe(found: Inspected, sources: Sequence[Any] | None = None) -> Probe:
-    """Load the module and run it on real inputs: its width, range, and form of boxes are added to what was found.
-
-    sources: at least two pictures, or some texts; None for the samples. Raises BackboneError where it does not run.
-    """
-    spec = found.spec("inspected")
-    backbone = load_backbone(spec, found.output, {"weights": found.path, **_preprocessor(spec)})
-
-    def run(batch: Array) -> dict[str, Array]:
-        return {name: np.asarray(value) for name, value in backbone.forward(batch).items()}
-
-    chosen = list(sources or sample_inputs(spec.input.kind))
-    if spec.input.kind == "text":
-        answers = run(text_batch(chosen))
-    else:
-        answers = run(np.stack([prepare(chosen[0], spec.input).value]))
-    if found.output == "boxes":
-        _probe_boxes(found, answers)
-        return Probe(None)
-    width = int(answers[found.output].shape[-1])
-    if spec.outputs[found.output].width != width:
-        found.bind(width=width)
-        found.say("width", width, "probed")
-    _name_labels(found, "probed")
-    if not isinstance(spec.input, ImageInput):
-        return Probe(None)
-    logits = found.output == "logits" and not _activation(found, answers["logits"])
-    ranged = probe_range(run, spec.input, found.output, logits=logits, sources=sources)
-    if spec.input.range is None and ranged.best:
-        _take_range(found, ranged)
-    elif ranged.scores:
-        leads = f"{ranged.best} leads" if ranged.best else "none leads; more photographs tell more: --pictures FOLDER"
-        found.say("range", f"{leads} (steadiness {ranged})", "probed")
-    return ranged
 
 
 def _refuse_others(path: Path) -> None:
@@ -234,7 +192,7 @@ def _describe_output(found: Inspected, signature: Signature, weights: dict[str, 
     key = {"key": tensor.name} if len(names) > 1 else {}
     found.row["outputs"][found.output] = place | ({"width": width} if width else {}) | key
     found.say("width", width or "no file tells it: --probe", "file" if width else "unstated")
-    _name_labels(found, "file")
+    name_labels(found, "file")
 
 
 def _answer(found: Inspected, signature: Signature, asked: str | None) -> Tensor:
@@ -246,49 +204,11 @@ def _answer(found: Inspected, signature: Signature, asked: str | None) -> Tensor
     raise OptionError(f"{str(found.path)!r} gives {names}: write its row by hand, with 'key' in its output")
 
 
-def _name_labels(found: Inspected, basis: str) -> None:
+def name_labels(found: Inspected, basis: str) -> None:
+    """Add the label space that the width of the logits means, where it means one and none is named."""
     facts = found.row["outputs"][found.output]
     known = IMAGENET.get(facts.get("width"))
     if found.output == "logits" and known and "labels" not in facts:
         found.bind(labels=known)
         background = ", background first" if known.endswith("1") else ""
         found.say("labels", f"{known}{background}", f"{basis}, by width")
-
-
-def _activation(found: Inspected, logits: Array) -> bool:
-    """Whether `logits` are probabilities already; then it is noted."""
-    if logits.min() < 0 or not np.allclose(logits.sum(-1), 1, atol=1e-3):
-        return False
-    found.bind(activation="softmax")
-    found.say("activation", "softmax: each row sums to 1", "probed")
-    return True
-
-
-def _take_range(found: Inspected, ranged: Probe) -> None:
-    assert ranged.best is not None
-    found.row["input"] |= {key: list(value) for key, value in CANDIDATES[ranged.best].items()}
-    found.row.pop("unstated", None)
-    found.row["notes"] = {"input.range": f"probed on photographs ({ranged})"}
-    found.say("range", f"{ranged.best} (steadiness {ranged})", "probed")
-
-
-def _probe_boxes(found: Inspected, answers: Mapping[str, Array]) -> None:
-    count = int(answers["count"][0])
-    boxes, ids = (np.asarray(answers[name][0][:count]) for name in ("boxes", "classes"))
-    facts = found.row["outputs"]["boxes"]
-    if count and (unit := "unit" if np.abs(boxes).max() <= 2 else "pixel") not in facts["boxes"]:
-        found.bind(boxes=facts["boxes"].replace("unit", unit).replace("pixel", unit))
-        found.say("boxes", f"{facts['boxes']}: coordinates reach {np.abs(boxes).max():g}", "probed")
-    if count:
-        low, high = int(ids.min()), int(ids.max())
-        base = "from 0" if low == 0 else "from 1, it seems"
-        found.say("classes", f"ids {low}..{high} on the samples, counted {base}", "probed")
-    if "labels" not in facts:
-        found.say("labels", "no file tells them: --labels coco-91 (ids 1..90), coco-80 (0..79), or a file", "unstated")
-
-
-def _preprocessor(spec: BackboneSpec) -> dict[str, Path]:
-    from zoo.weights import fetch
-
-    before = getattr(spec.input, "preprocessor", None)
-    return {"preprocessor": fetch(before, wanted_by="the preprocessor")} if before else {}

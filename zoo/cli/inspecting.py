@@ -86,8 +86,9 @@ def add_command(name: str, place: str, catalogue: Path | None, **asked: Any) -> 
 
 
 def _inspected(place: str, probed: bool, pictures: Path | None, **asked: Any) -> Any:
-    from zoo.inspection import inspect_saved_model, place_of, probe
+    from zoo.inspection import inspect_saved_model, place_of
     from zoo.pictures import ENDINGS
+    from zoo.probing import probe
     from zoo.weights import fetch
 
     weights = place_of(place)

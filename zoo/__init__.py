@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zoo.backbone import Backbone
     from zoo.compose import get, load
     from zoo.dataset import Dataset, DatasetOptions, Example, Objects
+    from zoo.description import Description, describe
     from zoo.evaluation import Evaluation
     from zoo.metrics import Metric, Score
     from zoo.model import Model
@@ -53,6 +54,8 @@ _LATER = {
     "Objects": "zoo.dataset",
     "Metric": "zoo.metrics",
     "Score": "zoo.metrics",
+    "Description": "zoo.description",
+    "describe": "zoo.description",
     "Evaluation": "zoo.evaluation",
     "Model": "zoo.model",
     "get": "zoo.compose",
@@ -74,6 +77,7 @@ __all__ = [
     "Dataset",
     "DatasetOptions",
     "DatasetSpec",
+    "Description",
     "Evaluation",
     "Example",
     "Failed",
@@ -95,6 +99,7 @@ __all__ = [
     "TextInput",
     "WeightsSpec",
     "ZooError",
+    "describe",
     "get",
     "hookimpl",
     "list_backbones",

@@ -10,6 +10,7 @@ from typing import Any
 from zoo import Dataset, DatasetOptions, Example
 from zoo.errors import DatasetError
 from zoo.labels import LabelSpace
+from zoo.pictures import ENDINGS
 
 # Names that say by themselves what a column holds, looked for in this order where the user names none.
 INPUTS = {
@@ -28,7 +29,8 @@ class Table(Dataset):
     targets = "class"
 
     def __init__(self, file: Path, rows: Sequence[tuple[str, str]], options: DatasetOptions) -> None:
-        self.modality = options.modality or "image"
+        pictures = all(Path(value).suffix.lower() in ENDINGS for value, _ in rows)
+        self.modality = options.modality or ("image" if pictures else "text")
         labels = [label for _, label in rows]
         if all(label.lstrip("-").isdigit() for label in labels):
             ids = [int(label) for label in labels]
@@ -93,7 +95,8 @@ def open_table(path: str, options: DatasetOptions) -> Table:
 
 def _inputs(path: str, columns: Sequence[str], options: DatasetOptions) -> list[str]:
     """The columns that make an input; of a text they may be several, of which the user names some or the names."""
-    wanted, modality = options.input_column, options.modality or "image"
+    known = set(columns) & set(INPUTS["image"])  # which tell, where nobody said whether to look for pictures or texts
+    wanted, modality = options.input_column, options.modality or ("image" if known else "text")
     if wanted and wanted not in columns and "," in wanted and modality == "text":
         return [_column(path, columns, name.strip(), (), "input") for name in wanted.split(",")]
     if options.columns and not wanted and modality == "text" and not set(columns) & set(INPUTS["text"]):

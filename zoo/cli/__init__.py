@@ -124,6 +124,7 @@ def _fail(error: Exception, arguments: list[str]) -> None:
 # They add their commands to the group above.
 for _file in (
     "caching",
+    "data",
     "doctor",
     "exporting",
     "fitting",

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn import metrics
 from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 
+from zoo.dataset import Example
+from zoo.transfer.report import regressor, tagger
 from zoo.transfer.report.class_drawing import confusion
 from zoo.transfer.report.classes import class_rows, findings, most_confused, reliability
 from zoo.transfer.report.drawing import DARK, LIGHT, curves
@@ -95,3 +98,60 @@ def test_curves_of_one_step_are_bars_and_other_metrics_get_panels():
         figure = Figure()
         curves(history).draw(figure, LIGHT)
         assert [len(axes.lines) for axes in figure.axes] == [lines] * len({*history} - {"val_loss"})
+
+
+def texts(targets, logits, labels):
+    """Judged texts of any kind of target."""
+    ids = tuple(map(str, range(len(targets))))
+    dataset = [Example(id, f"text {id}", None) for id in ids]
+    return Judged(dataset, "", "text", labels, ids, targets, logits.astype(np.float32), ())
+
+
+def test_the_kind_of_target_is_seen_in_the_targets():
+    logits = np.zeros((2, 2))
+    kinds = {"class": np.array([0, 1]), "labels": np.eye(2, dtype=bool), "number": np.array([0.5, 1.5])}
+    assert [texts(targets, logits, ("a", "b")).targets_are for targets in kinds.values()] == list(kinds)
+
+
+def test_labels_have_figures_of_their_own():
+    random = np.random.default_rng(0)
+    true = random.random((300, 3)) < [0.5, 0.3, 0.1]
+    logits = random.normal(size=true.shape) * 1.5 + true * 3 - 1.5
+    found = tagger.report(texts(true, logits, ("a", "b", "c")))
+    given = logits >= 0
+    assert found.told["metrics"]["micro_f1"]["value"] == pytest.approx(f1_score(true, given, average="micro"))
+    assert found.told["metrics"]["macro_f1"]["value"] == pytest.approx(f1_score(true, given, average="macro"))
+    assert found.told["metrics"]["exact_match"]["value"] == pytest.approx(metrics.accuracy_score(true, given))
+    wanted = metrics.average_precision_score(true, logits, average=None)
+    assert [row["average_precision"] for row in found.told["labels"]] == pytest.approx(wanted, rel=1e-5)
+    assert all(not one["right"] for one in found.told["mistakes"])
+    assert found.drawn[0].light
+
+
+def test_labels_that_no_example_has_have_no_curve():
+    found = tagger.report(texts(np.zeros((4, 2), bool), np.full((4, 2), -1.0), ("a", "b")))
+    assert [row["average_precision"] for row in found.told["labels"]] == [None, None]
+    assert found.told["metrics"]["exact_match"]["value"] == 1
+    assert found.drawn[0].light
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_numbers_have_errors_and_residuals(width):
+    random = np.random.default_rng(0)
+    true = random.normal(size=(120, width)) * 10 + 50
+    given = (true + random.normal(size=true.shape)).astype(np.float32)
+    found = regressor.report(texts(true if width > 1 else true[:, 0], given, ("value",)))
+    told = {name: score["value"] for name, score in found.told["metrics"].items()}
+    assert told["mae"] == pytest.approx(metrics.mean_absolute_error(true, given))
+    assert told["rmse"] == pytest.approx(metrics.root_mean_squared_error(true.ravel(), given.ravel()))
+    assert told["r2"] == pytest.approx(metrics.r2_score(true, given, multioutput="variance_weighted"))
+    errors = [np.abs(np.subtract(one["true"], one["predicted"])).mean() for one in found.told["mistakes"]]
+    assert errors == sorted(errors, reverse=True)
+    assert all(drawn.light for drawn in found.drawn)
+
+
+def test_numbers_that_are_all_the_same_have_no_share_explained():
+    found = regressor.report(texts(np.full(5, 2.0), np.full((5, 1), 2.5), ("value",)))
+    assert found.told["metrics"]["r2"]["value"] is None
+    assert found.told["metrics"]["bias"]["value"] == pytest.approx(0.5)
+    assert all(drawn.light for drawn in found.drawn)

@@ -60,5 +60,6 @@ def explain_command(
         return
     click.echo(f"{told['model']}: {told['data']['examples']:,} examples")
     for name, score in told["metrics"].items():
-        click.echo(f"  {name:<14} {score['value']:.4f}")
+        if score["value"] is not None:
+            click.echo(f"  {name:<14} {score['value']:.4f}")
     click.echo(f"report in {page}")

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 FORMAT = 1  # of report.json
 PAGE, FACTS = "report.html", "report.json"
 # What the targets are -> the module's function `report(judged) -> Report` that knows what to say of them.
-KINDS = {"class": "zoo.transfer.report.classifier:report"}
+KINDS = {
+    "class": "zoo.transfer.report.classifier:report",
+    "labels": "zoo.transfer.report.tagger:report",
+    "number": "zoo.transfer.report.regressor:report",
+}
 
 
 def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = None, **options: Any) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 class Judged:
     """n examples with their truth and what the model made of them.
 
-    targets: int64 [n], class numbers of the model; logits: float32 [n, classes].
+    targets: int64 [n], class numbers of the model; or [n, labels], whether each label is there; or numbers, float [n].
+    logits: float32 [n, width], what the model's head gives.
     ids: what messages call the examples; labels: the model's classes; kind: of the inputs, "image" or "text".
     failed: what could not be read, and is not among the n; source: in words, which examples these are.
     """
-
-    targets_are: ClassVar[str] = "class"
 
     dataset: Dataset
     source: str
@@ -42,6 +41,13 @@ class Judged:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def targets_are(self) -> str:
+        """What is to be predicted: "class", one of several; "labels", any number of them; "number"."""
+        if self.targets.dtype.kind == "f":
+            return "number"
+        return "class" if self.targets.ndim == 1 else "labels"
 
     @cached_property
     def scores(self) -> Array:
@@ -91,13 +97,20 @@ def judge(fitted: FittedModel, dataset: Dataset, places: Array | None, source: s
 
 
 def _targets(targets: Array, dataset: Dataset, labels: LabelSpace) -> Array:
-    """The dataset's class numbers as the model's."""
+    """The dataset's class numbers as the model's; other targets as they are."""
+    if targets.ndim > 1 or targets.dtype.kind not in "iu":
+        return targets
     if dataset.labels is not None:
         places = translate(dataset.labels, labels, sorted(set(targets.tolist())))
         return np.array([places[int(target)] for target in targets], np.int64)
     if targets.max() >= len(labels):
         raise LabelError(f"{dataset.name!r} has class {targets.max()}; the model has classes 0..{len(labels) - 1}")
     return targets
+
+
+def evenly(n: int, count: int) -> list[int]:
+    """Up to `count` places among `n`, evenly spread."""
+    return [index * n // min(count, n) for index in range(min(count, n))]
 
 
 def spread(targets: Array, count: int, classes: int) -> list[int]:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import zoo
 from zoo.catalog import add_row, read_catalog, row_text
 from zoo.cli import zoo as command
-from zoo.errors import BackboneError, OptionError, SpecError, WeightsError, ZooWarning
+from zoo.errors import BackboneError, DuplicateNameError, OptionError, SpecError, WeightsError, ZooWarning
 from zoo.inspection import inspect_saved_model, place_of
 from zoo.probing import probe
 from zoo.signatures import CALL, read_signatures
@@ -209,6 +209,9 @@ def test_a_row_that_is_not_valid_leaves_the_catalogue_as_it_was(tmp_path):
     before = file.read_bytes()
     with pytest.raises(SpecError, match=r"own.toml', backbone 'bad name', field 'name'"):
         add_row(file, ROW | {"name": "bad name"})
+    assert file.read_bytes() == before
+    with pytest.raises(DuplicateNameError, match=r"own.toml' has a backbone 'mine' already"):
+        add_row(file, ROW)
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
     assert [spec.name for spec in (add_row(file, ROW | {"name": "second"}), read_catalog(file)[0])] == [

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zoo.errors import OptionError, SpecError
+from zoo.errors import DuplicateNameError, OptionError, SpecError
 from zoo.specs import BackboneSpec, TextInput, WeightsSpec
 
 
@@ -59,7 +59,8 @@ def config_folder() -> Path:
 def add_row(file: Path, row: dict[str, Any]) -> BackboneSpec:
     """Write a further row at the end of the catalogue `file`, which need not exist; whole or not at all.
 
-    Raises SpecError where the catalogue would not be valid with it, OptionError where it can't be written.
+    Raises SpecError where the catalogue would not be valid with it, DuplicateNameError where it has the name already,
+    OptionError where it can't be written.
     """
     from filelock import FileLock
 
@@ -74,9 +75,13 @@ def add_row(file: Path, row: dict[str, Any]) -> BackboneSpec:
             before = file.read_text(encoding="utf-8").rstrip() + "\n\n" if file.exists() else ""
             draft.write_text(before + row_text(row), encoding="utf-8")
             try:
-                added = read_catalog(draft)[-1]
+                *others, added = read_catalog(draft)
             except SpecError as error:
                 raise SpecError(str(error).replace(str(draft), str(file))) from error
+            if any(added.name in (other.name, *other.aliases) for other in others):
+                raise DuplicateNameError(
+                    f"catalogue {str(file)!r} has a backbone {added.name!r} already; choose another"
+                )
             draft.replace(file)
     except OSError as error:
         raise OptionError(f"the catalogue {str(file)!r} can't be written: {error.strerror}") from error

@@ -125,6 +125,8 @@ def test_the_core_names_no_plugin_in_an_import():
         "import zoo.cli; zoo.cli.main(['list'])",
         "import zoo.cli; zoo.cli.main(['show', 'inception_v3'])",
         "import zoo.cli; zoo.cli.main(['plugins'])",
+        "import zoo.cli; zoo.cli.main(['cache', 'ls'])",
+        "import zoo.cli; zoo.cli.main(['pull', 'tiny_cnn_s'])",
         "import zoo.cli; zoo.cli.main(['bench', '--help'])",
         "import zoo.cli; zoo.cli.main(['predict', '--help'])",
         "import zoo.cli; zoo.cli.main(['tune', '--help'])",

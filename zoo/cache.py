@@ -171,7 +171,7 @@ class Entry:
         """Let the whole entry in `draft`, in this cache's `drafts`, take this one's place, which must be locked."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if self.folder.exists():
-            self.folder.replace(draft.with_name("replaced"))
+            self.folder.replace(draft.with_name(f"replaced-{draft.name}"))
         draft.replace(self.folder)
 
     def _described(self, files: Path, source: str, weights: Path) -> dict[str, Any]:

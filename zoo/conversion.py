@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from zoo.backbone import Backbone
@@ -31,6 +33,8 @@ def converted(backbone: Backbone, form: str, make: Callable[[Path], None]) -> Pa
     key = conversion_key(backbone, form)
     folder = cache_folder() / "converted" / key
     if folder.is_dir():
+        with suppress(OSError):  # a cache that can't be written
+            os.utime(folder)  # used just now, which `zoo cache prune` goes by
         return folder
     lock = cache_folder() / "locks" / f"converted-{key}.lock"
     draft = cache_folder() / "drafts" / f"converted-{key}"

@@ -62,14 +62,14 @@ def remove(item: Item) -> bool:
     """Remove `item`; False where another process is at it. What is killed on the way leaves a dead draft at most."""
     from filelock import FileLock, Timeout
 
-    key = f"converted-{item.path.name}" if item.kind == "converted" else item.path.name
+    lock = _lock(item)
     try:
         drafts = cache_folder() / "drafts"
         drafts.mkdir(parents=True, exist_ok=True)
-        lock_of(key).parent.mkdir(parents=True, exist_ok=True)
+        lock.parent.mkdir(parents=True, exist_ok=True)
         inside = cache_folder() in item.path.parents
         grave = drafts / f"removed-{item.path.name}" if inside else item.path.with_name(f"{item.path.name}.removed")
-        with FileLock(lock_of(key), timeout=0):
+        with FileLock(lock, timeout=0):
             shutil.rmtree(grave, ignore_errors=True)
             item.path.replace(grave)
             if grave.is_dir():
@@ -81,6 +81,13 @@ def remove(item: Item) -> bool:
     except OSError as error:
         raise unwritable(error) from error
     return True
+
+
+def _lock(item: Item) -> Path:
+    """The file that whoever writes `item` holds."""
+    if item.kind == "features":
+        return item.path.with_name(f"{item.path.name.removesuffix('.draft')}.lock")
+    return lock_of(f"converted-{item.path.name}" if item.kind == "converted" else item.path.name)
 
 
 def chosen(names: Sequence[str]) -> list[Entry]:

@@ -187,6 +187,7 @@ def _delivered(
         return None
     with entry.locked():
         if not anew and (path := entry.path()):  # another process was faster
+            _hold(weights, path, str(path), held)
             return path
         for source in asked:
             try:

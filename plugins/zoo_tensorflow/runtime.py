@@ -134,7 +134,8 @@ class XlaCompiled(Frozen):
         self._seen: set[tuple[int, ...]] = set()
 
     def _made(self) -> Callable[[Any], dict[str, Any]]:
-        made: Callable[[Any], dict[str, Any]] = tf.function(super()._made().__call__, jit_compile=True, autograph=False)
+        run = super()._made()
+        made: Callable[[Any], dict[str, Any]] = tf.function(lambda batch: run(batch), jit_compile=True, autograph=False)
         return made
 
     def __call__(self, batch: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import click
 from zoo.cache import Entry, cache_folder
 from zoo.cli import finite, zoo
 from zoo.inventory import LARGE, Item, items
+from zoo.progress import track
 
 DAY = 86400.0
 
@@ -64,7 +65,8 @@ def verify_command(names: tuple[str, ...], repair: bool, as_json: bool) -> None:
     """Read every byte of weights against their SHA-256; exit code 1 if something is damaged and stays so."""
     from zoo.inventory import chosen
 
-    found = [_verified(entry, repair) for entry in chosen(names)]
+    entries = chosen(names)
+    found = [_verified(entry, repair) for entry in track(entries, len(entries), "reading weights")]
     # One whose manifest is gone is no entry by any address.
     nameless = [item for item in items() if item.kind == "weights" and item.name == item.path.name] if not names else []
     found += [{"address": item.name, "state": "damaged", "detail": item.damage} for item in nameless]

@@ -38,7 +38,7 @@ class Pulled:
 
 @zoo.command("pull")
 @click.argument("names", metavar="[TASK/BACKBONE|BACKBONE|HANDLE|GLOB]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every backbone there is: hundreds of gigabytes.")
+@click.option("--all", "everything", is_flag=True, help="Every backbone that there is.")
 @click.option("--lock", type=click.Path(dir_okay=False, path_type=Path), help="Pin what came in this lock file.")
 @click.option("--update-lock", is_flag=True, help="Let what comes now take the place of what the lock file pins.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")

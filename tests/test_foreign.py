@@ -89,3 +89,12 @@ def test_a_foreign_cache_is_never_written(hub, tmp_path, monkeypatch):
     assert get(tfhub=HANDLE) == folder
     assert {path: path.stat().st_mtime_ns for path in [*folder.rglob("*"), folder]} == before
     assert not cache_folder().exists()
+
+
+def test_a_file_that_keras_keeps_under_another_name_is_found(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    file = tmp_path / "keras" / "models" / "nasnet_mobile_no_top.h5"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights")
+    url = FILE.replace("tiny.h5", "NASNet-mobile-no-top.h5")
+    assert get(url=url, md5=hashlib.md5(b"weights").hexdigest()) == file

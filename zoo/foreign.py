@@ -33,9 +33,11 @@ def copies(weights: WeightsSpec) -> Iterator[Path]:
     if weights.kaggle:
         yield from _of_kagglehub(weights.kaggle)
     if weights.url and (weights.sha256 or weights.md5):
-        file = _keras() / "models" / weights.url.rpartition("/")[2]
-        if file.is_file() and _is_right(file, weights):
-            yield file
+        name = weights.url.rpartition("/")[2]
+        for own in dict.fromkeys((name, name.lower().replace("-", "_"))):  # NASNet-mobile.h5 is nasnet_mobile.h5 there
+            file = _keras() / "models" / own
+            if file.is_file() and _is_right(file, weights):
+                yield file
 
 
 def _of_kagglehub(handle: str) -> Iterator[Path]:

@@ -264,6 +264,16 @@ def test_a_preset_is_found_by_its_name_and_by_its_handle():
     assert row.params == 4_385_920
 
 
+def test_a_preset_runs_by_its_name_from_where_its_handle_leads(preset, tmp_path, monkeypatch):
+    task, folder = preset(sentiment)
+    place = tmp_path / zoo.spec("bert_tiny_en_uncased_sst2").outputs["logits"].weights.kaggle
+    shutil.copytree(folder, place)
+    monkeypatch.setenv("ZOO_MIRROR", str(tmp_path))
+    answers = zoo.get("classification", "bert_tiny_en_uncased_sst2").predict(TEXTS)
+    logits = task.predict(TEXTS, verbose=0)
+    assert [answer.label for answer in answers] == [("negative", "positive")[best] for best in logits.argmax(-1)]
+
+
 def test_listing_presets_imports_no_keras_hub():
     code = "import sys, zoo; zoo.list_backbones('*.kerashub'); sys.exit('keras_hub' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

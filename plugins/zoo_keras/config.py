@@ -16,7 +16,7 @@ READERS = {"StringLookup", "IntegerLookup", "TextVectorization"}
 # What a file may name by module: parts of networks, in Keras' own packages; nothing that saves, loads or fetches.
 PACKAGES = ("keras_hub.src", "keras_hub", "keras.src", "keras")
 FUNCTIONS = {"activations", "constraints", "initializers", "losses", "metrics", "ops", "random", "regularizers"}
-CLASSES = FUNCTIONS | {"", "dtype_policies", "engine", "layers", "models", "optimizers", "quantizers"}
+CLASSES = FUNCTIONS | {"", "dtype_policies", "engine", "layers", "models", "optimizers", "quantizers", "tokenizers"}
 
 
 def refuse_code(config: Any, file: Path, backbone: str, place: Path | None = None) -> None:

@@ -148,7 +148,7 @@ def _about_compute(compute: Compute | str) -> list[str]:
 
 def _about_fit(fit: Mapping[str, Any] | None) -> list[str]:
     unread = fit.get("unread", 0) if fit else 0
-    return [f"{unread} examples to learn from could not be read"] if unread else []
+    return [f"{unread} of {fit['examples']} examples to learn from could not be read"] if fit and unread else []
 
 
 def _about_data(dataset: Measured | None, told: Sequence[str]) -> list[str]:

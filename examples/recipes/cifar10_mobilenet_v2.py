@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = arguments(__doc__, argv, data="tfds:cifar10", epochs=15)
     model = backbone("mobilenet_v2.keras_in1k", chosen)
     print(f"pictures are resized to {model.spec.input.size}")
-    ten = model.fit(**data_of(chosen), head="linear", epochs=chosen.epochs, batch_size=128)
+    ten = model.fit(**data_of(chosen), head="linear", epochs=chosen.epochs)
     show(ten, chosen)
 
 

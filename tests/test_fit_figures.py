@@ -107,12 +107,6 @@ def texts(targets, logits, labels):
     return Judged(dataset, "", "text", labels, ids, targets, logits.astype(np.float32), ())
 
 
-def test_the_kind_of_target_is_seen_in_the_targets():
-    logits = np.zeros((2, 2))
-    kinds = {"class": np.array([0, 1]), "labels": np.eye(2, dtype=bool), "number": np.array([0.5, 1.5])}
-    assert [texts(targets, logits, ("a", "b")).targets_are for targets in kinds.values()] == list(kinds)
-
-
 def test_labels_have_figures_of_their_own():
     random = np.random.default_rng(0)
     true = random.random((300, 3)) < [0.5, 0.3, 0.1]

@@ -56,5 +56,5 @@ class LiteRtExporter(Exporter):
 
     def how(self, spec: BackboneSpec) -> dict[str, str]:
         """See `zoo.export.Exporter.how`."""
-        told = "takes 'in0' [n, h, w, c], prepared as 'input' here says; gives 'out0' [n, classes], probabilities"
+        told = "takes 'in0' [n, h, w, c], prepared as 'input' here says; gives 'out0' [n, width]"
         return {"model": f"{told}; batches of 1, or resize_tensor_input first"}

@@ -45,5 +45,5 @@ class OnnxExporter(Exporter):
 
     def how(self, spec: BackboneSpec) -> dict[str, str]:
         """See `zoo.export.Exporter.how`."""
-        told = "takes 'pixels' [n, h, w, c], prepared as 'input' here says; gives 'scores' [n, classes], probabilities"
+        told = "takes 'pixels' [n, h, w, c], prepared as 'input' here says; gives 'scores' [n, width]"
         return {"model": f"{told}; opset {OPSET}"}

@@ -65,7 +65,7 @@ class SavedModelExporter(Exporter):
 
     def how(self, spec: BackboneSpec) -> dict[str, str]:
         """See `zoo.export.Exporter.how`."""
-        gives = "gives 'scores', float32 [n, classes], probabilities, and 'label', string [n], the best class"
+        gives = "gives 'scores', float32 [n, width], and of a classifier 'label', string [n], the best class"
         if not isinstance(spec.input, ImageInput):
             ops = "".join(f"; import {name} before loading: its ops are in it" for name in spec.imports)
             return {"serving_default": f"takes 'texts', string [n], UTF-8; {gives}{ops}"}

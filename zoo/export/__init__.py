@@ -24,6 +24,8 @@ from zoo.runtime import missing_modules
 if TYPE_CHECKING:
     from zoo.model import Model
 
+SCORES = {"class": "probabilities that sum to 1", "classes": "a probability for each class by itself"}
+
 __all__ = ["Check", "Exported", "Exporter", "export_model", "formats"]
 
 
@@ -61,7 +63,7 @@ def export_model(
             target.parent.mkdir(parents=True, exist_ok=True)
             # Beside the target, so that the last step is a rename within one file system.
             draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-            exporter.write(ScoredBackbone(network(model)), draft)
+            exporter.write(ScoredBackbone(network(model), model.task.spec.targets), draft)
             checks = checked(model, exporter, draft, sources)
             facts = _facts(model, format, exporter, checks)
             (draft / exporter.facts).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -94,6 +96,7 @@ def _facts(model: Model, format: str, exporter: Exporter, checks: tuple[Check, .
         "format": format,
         "how": exporter.how(model.spec),
         "input": model.spec.input.model_dump(mode="json", exclude={"preprocessor"}),
+        "scores": SCORES.get(model.task.spec.targets, "numbers"),
         "labels": list(model.labels.names.values()) if model.labels else None,
         "backbone": model.spec.name,
         "weights_sha256": digest(model.files("logits")["weights"]),

@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import ExportError, ZooError
 from zoo.export.exporter import Exporter
+from zoo.export.scored import scored
 from zoo.inputs import sample_inputs
 from zoo.runtime import Array
 
@@ -24,7 +25,7 @@ COARSE = 0.05  # what a score may differ by where the model itself computes in l
 
 @dataclass(frozen=True)
 class Check:
-    """An export beside the model. difference: the largest of any score, 0..1; agreement: share of same best classes."""
+    """An export beside the model. difference: the largest of any score, 0..1; agreement: the share of same answers."""
 
     signature: str
     examples: int
@@ -34,7 +35,7 @@ class Check:
     def __str__(self) -> str:
         return (
             f"{self.signature}: scores differ by at most {self.difference:.2g} on {self.examples} examples, "
-            f"{self.agreement:.0%} have the same best class"
+            f"{self.agreement:.0%} have the same answer"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -79,11 +80,12 @@ def real_examples(model: Model, data: Any, options: Mapping[str, Any]) -> list[A
 
 def checked(model: Model, exporter: Exporter, folder: Path, sources: Sequence[Any]) -> tuple[Check, ...]:
     """What `exporter` wrote into `folder`, asked for `sources`; raises ExportError where it is not as the model."""
-    wanted = np.stack([answer.scores for answer in model.predict(list(sources))])
+    targets = model.task.spec.targets
+    wanted = scored(_logits(model, sources), targets, model.facts.activation)
     full = all(run.precision == "fp32" for run in model.loaded("logits").values())
     checks = []
     for signature, scores in exporter.answers(folder, sources, model.spec).items():
-        check = compared(signature, wanted, scores)
+        check = compared(signature, wanted, scores, targets)
         checks.append(check)
         allowed = exporter.tolerance[signature] if full else max(COARSE, exporter.tolerance[signature])
         if not check.difference <= allowed:  # so that not-a-number is an error too
@@ -94,9 +96,21 @@ def checked(model: Model, exporter: Exporter, folder: Path, sources: Sequence[An
     return tuple(checks)
 
 
-def compared(signature: str, wanted: Array, found: Array) -> Check:
-    """Two arrays of scores [n, classes]; those of different shapes differ by as much as can be."""
+def _logits(model: Model, sources: Sequence[Any]) -> Array:
+    return np.concatenate([outputs["logits"] for _, outputs in model.outputs(sources, "logits", EXAMPLES)])
+
+
+def compared(signature: str, wanted: Array, found: Array, targets: str = "class") -> Check:
+    """Two arrays of scores [n, width]; those of different shapes differ by as much as can be.
+
+    Numbers that are larger than 1 are compared as shares of the largest.
+    """
     if wanted.shape != found.shape:
         return Check(signature, len(wanted), float("inf"), 0.0)
-    same = wanted.argmax(-1) == found.argmax(-1)
-    return Check(signature, len(wanted), float(np.abs(wanted - found).max()), float(same.mean()))
+    scale = max(1.0, float(np.abs(wanted).max()))
+    same = np.ones(len(wanted), bool)
+    if targets == "class":
+        same = wanted.argmax(-1) == found.argmax(-1)
+    elif targets == "classes":
+        same = ((wanted >= 0.5) == (found >= 0.5)).all(-1)
+    return Check(signature, len(wanted), float(np.abs(wanted - found).max()) / scale, float(same.mean()))

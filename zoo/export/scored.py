@@ -1,4 +1,4 @@
-"""Backbones that end in probabilities: what an exporter writes.
+"""Backbones that end in what their task makes of logits, such as probabilities: what an exporter writes.
 
 Importing this module imports no framework; running what it makes does.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zoo.backbone import Backbone, load_backbone
 from zoo.errors import ExportError
 from zoo.labels import LabelSpace, label_space
+from zoo.runtime import Array
 
 if TYPE_CHECKING:
     from zoo.model import Model
@@ -18,15 +21,22 @@ if TYPE_CHECKING:
 
 
 class ScoredBackbone(Backbone):
-    """A backbone's `logits` as `scores`: probabilities, float32 [n, classes]."""
+    """A backbone's `logits` as `scores`, float32 [n, width].
 
-    def __init__(self, inner: Backbone) -> None:
+    targets: what they are trained for: "class" gives probabilities that sum to 1, "classes" one for each class by
+        itself, "number" the numbers as they are.
+    """
+
+    def __init__(self, inner: Backbone, targets: str) -> None:
         super().__init__(inner.spec, inner.output, inner.files)
         self.inner = inner
+        self.targets = targets
 
     @property
     def labels(self) -> LabelSpace | None:
-        """The classes, in the order of the scores."""
+        """The classes in the order of the scores, of which the best is the answer; None where that is none."""
+        if self.targets != "class":
+            return None
         return label_space(self.facts.labels, self.facts.width)
 
     def load(self) -> None:
@@ -38,11 +48,26 @@ class ScoredBackbone(Backbone):
         from zoo.framework import tf
 
         logits = tf.cast(self.inner.forward(batch, training)[self.output], tf.float32)
-        return {"scores": tf.nn.softmax(logits) if self.facts.activation == "none" else logits}
+        turn = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid}.get(_missing(self.targets, self.facts.activation))
+        return {"scores": turn(logits) if turn else logits}
 
     def parameters(self) -> int:
         """See `zoo.Backbone.parameters`."""
         return self.inner.parameters()
+
+
+def scored(logits: Array, targets: str, activation: str) -> Array:
+    """What `ScoredBackbone.forward` computes, in NumPy. activation: what has been applied to `logits` already."""
+    from scipy.special import expit, softmax
+
+    missing = _missing(targets, activation)
+    values = logits.astype(np.float32)
+    return np.asarray(softmax(values, axis=-1) if missing == "softmax" else expit(values) if missing else values)
+
+
+def _missing(targets: str, activation: str) -> str:
+    """What must yet be applied; "" for nothing."""
+    return {"class": "softmax", "classes": "sigmoid"}.get(targets, "") if activation == "none" else ""
 
 
 def network(model: Model) -> Backbone:

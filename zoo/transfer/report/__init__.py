@@ -25,7 +25,7 @@ PAGE, FACTS = "report.html", "report.json"
 # What the targets are -> the module's function `report(judged) -> Report` that knows what to say of them.
 KINDS = {
     "class": "zoo.transfer.report.classifier:report",
-    "labels": "zoo.transfer.report.tagger:report",
+    "classes": "zoo.transfer.report.tagger:report",
     "number": "zoo.transfer.report.regressor:report",
 }
 
@@ -42,7 +42,7 @@ def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = N
     drawing.require()
     folder = _folder(out)
     judged = _judged(fitted, data, options)
-    kind = import_loader(KINDS[judged.targets_are], f"the report of {judged.targets_are!r}")
+    kind = import_loader(KINDS[judged.kind_of_targets], f"the report of {judged.kind_of_targets!r}")
     with busy("drawing the report"):
         found = kind(judged)
         training = _training(fitted)

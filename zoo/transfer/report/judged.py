@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Judged:
     """n examples with their truth and what the model made of them.
 
-    targets: int64 [n], class numbers of the model; or [n, labels], whether each label is there; or numbers, float [n].
+    targets: by `kind_of_targets`: "class": int64 [n], class numbers of the model; "classes": [n, classes], whether each
+        is there; "number": float [n] or [n, k].
     logits: float32 [n, width], what the model's head gives.
     ids: what messages call the examples; labels: the model's classes; kind: of the inputs, "image" or "text".
     failed: what could not be read, and is not among the n; source: in words, which examples these are.
@@ -38,16 +39,10 @@ class Judged:
     targets: Array
     logits: Array
     failed: tuple[Failed, ...]
+    kind_of_targets: str = "class"
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    @property
-    def targets_are(self) -> str:
-        """What is to be predicted: "class", one of several; "labels", any number of them; "number"."""
-        if self.targets.dtype.kind == "f":
-            return "number"
-        return "class" if self.targets.ndim == 1 else "labels"
 
     @cached_property
     def scores(self) -> Array:
@@ -93,12 +88,13 @@ def judge(fitted: FittedModel, dataset: Dataset, places: Array | None, source: s
         _targets(found.targets[kept], dataset, fitted.labels),
         fitted.head(np.asarray(found.features[kept], np.float32)),
         found.failed,
+        dataset.targets,
     )
 
 
 def _targets(targets: Array, dataset: Dataset, labels: LabelSpace) -> Array:
     """The dataset's class numbers as the model's; other targets as they are."""
-    if targets.ndim > 1 or targets.dtype.kind not in "iu":
+    if dataset.targets != "class":
         return targets
     if dataset.labels is not None:
         places = translate(dataset.labels, labels, sorted(set(targets.tolist())))

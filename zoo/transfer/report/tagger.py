@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.metrics import proportion
 from zoo.runtime import Array
-from zoo.transfer.report.classes import MISTAKES, SHOWN, ClassRow, class_row, score, told_row
+from zoo.transfer.report.classes import MISTAKES, SHOWN, class_row, score, told_row
 from zoo.transfer.report.classifier import by_class, within
 from zoo.transfer.report.drawing import Drawn, Palette
 from zoo.transfer.report.judged import Judged, evenly
@@ -41,7 +41,7 @@ def report(judged: Judged) -> Report:
     curves, precision = _curves(judged.labels, scores, true)
     macro = _mean([row.f1.value for row in rows if row.f1 is not None])
     cards = (
-        ("Micro F1", _told(whole.f1 and whole.f1.value), within(whole.f1, "{:.3f}") if whole.f1 else ""),
+        ("Micro F1", _told(whole.f1.value if whole.f1 else None), within(whole.f1, "{:.3f}") if whole.f1 else ""),
         ("Macro F1", _told(macro), "mean over labels"),
         ("Mean average precision", _told(_mean(list(precision.values()))), "over labels"),
         ("All labels right", f"{exact.value:.1%}", within(exact)),

@@ -65,7 +65,7 @@ class Part:
     empty: tuple[str, ...]
     note: str = ""
     wholly: bool = True
-    shown: tuple[tuple[str, Example], ...] = field(default=(), repr=False, compare=False)
+    shown: tuple[tuple[str, int, Example], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def imbalance(self) -> float | None:
@@ -131,9 +131,11 @@ class Description:
         if self.modality != "image":
             raise OptionError(f"a sheet shows pictures; {self.name!r} has {self.modality} examples")
         rows: dict[str, list[Cell]] = {}
-        for label, example in itertools.chain.from_iterable(part.shown for part in self.parts):
+        for label, id, example in itertools.chain.from_iterable(part.shown for part in self.parts):
             row = rows.setdefault(label, [])
-            boxes = example.target.boxes if isinstance(example.target, Objects) else ()
+            target = example.target
+            objects = zip(target.boxes, target.ids, strict=True) if isinstance(target, Objects) else ()
+            boxes = [box for box, number in objects if number == id]
             with suppress(InputError):  # what can't be read has been named, or only headers were read
                 if len(row) < SHOWN:
                     row.append(Cell(decode(example.input).image, boxes))
@@ -216,7 +218,7 @@ def _described(dataset: Dataset, wholly: bool | None) -> Part:
         (*dataset.empty, *(label(id) for id in absent)),
         dataset.note,
         wholly or dataset.modality != "image",
-        tuple((label(id), example) for id in sorted(shown) for example in shown[id]),
+        tuple((label(id), id, example) for id in sorted(shown) for example in shown[id]),
     )
 
 

@@ -153,27 +153,23 @@ class Model:
         *,
         batch_size: int = 32,
         limit: int | None = None,
-        split: str | None = None,
-        input_column: str | None = None,
-        label_column: str | None = None,
-        columns: str | None = None,
         labels: str | Sequence[str] | None = None,
+        **options: str | None,
     ) -> Evaluation:
         """Scores with n and 95 % intervals on `data`: a dataset's name or path, `(x, y)`, or a `tf.data.Dataset`.
 
-        limit: only so many examples; labels: the label space of the dataset's class numbers: a name, or names in order.
+        limit: only so many examples; labels: the label space of the dataset's class numbers: a name, or names in order;
+        options: `split`, `input_column`, `label_column`, `columns`; see `DatasetOptions`.
         Raises LabelError where the label spaces can't meet, DatasetError where nothing could be read.
         """
         self._require_ready()
         if limit is not None and limit < 1:
             raise OptionError(f"limit={limit!r} leaves nothing to measure; it is at least 1, or None for all")
-        named = {"split": split, "input_column": input_column, "label_column": label_column, "columns": columns}
-        dataset = self.dataset(data, limit, labels=labels, **named)
+        dataset = self.dataset(data, limit, labels=labels, **options)
         metric = self.task.metric(dataset, self.labels)
         settings = self.task.settings(self.task.evaluation_options())
         examples = iter(dataset) if limit is None else dataset.some(limit)
-        failed: list[Failed] = []
-        n = 0
+        failed, n = list[Failed](), 0
         total = len(dataset) if limit is None else min(limit, len(dataset))
         answers = self._answers(examples, settings, batch_size)
         for example, predictions in track(answers, total, f"evaluating {self.name}"):
@@ -192,9 +188,7 @@ class Model:
         return Evaluation(self.name, dataset.name, n, scores, tuple(failed), notes)
 
     def fit(self, data: Any, **settings: Any) -> Any:
-        """A new model whose head is trained on `data`, which `settings` say how; this one stays as it is.
-
-        See `zoo.transfer.fit` for the settings, and for what it returns.
+        """A new model trained on `data`, which `settings` say how: see `zoo.transfer.fit`; this one stays as it is.
 
         >>> flowers = zoo.get("classification", "mobilenet_v2_100_224").fit("folder:flowers/")
         >>> flowers.history["val_accuracy"], str(flowers.predict("rose.jpg"))
@@ -202,6 +196,12 @@ class Model:
         from zoo.transfer import fit
 
         return fit(self, data, **settings)
+
+    def cross_validate(self, data: Any, **settings: Any) -> Any:
+        """Scores of heads, each judged on a part that it has not seen: see `zoo.transfer.folds.cross_validate`."""
+        from zoo.transfer import cross_validate
+
+        return cross_validate(self, data, **settings)
 
     def dataset(
         self, data: Any, limit: int | None = None, labels: str | Sequence[str] | None = None, **options: str | None

@@ -23,7 +23,12 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | floa
 @zoo.command("fit")
 @click.argument("model", metavar="MODEL")
 @click.argument("data", metavar="DATA")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Save the fitted model here.")
+@click.option("--out", type=click.Path(path_type=Path), help="Save the fitted model here.")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    help="Cross-validate instead: mean and spread of so many heads, each judged on a part that it has not seen.",
+)
 @click.option(
     "--validation",
     help="The share held out, a dataset, or a part of DATA such as val; by default the part that DATA has, else 0.2.",
@@ -60,7 +65,8 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | floa
 def fit_command(
     model: str,
     data: str,
-    out: Path,
+    out: Path | None,
+    folds: int | None,
     report: Path | None,
     validation: str | None,
     test: str | None,
@@ -72,21 +78,29 @@ def fit_command(
     batch_size: int,
     **settings: Any,
 ) -> None:
-    """Fit MODEL, TASK/BACKBONE, to the examples in DATA ('zoo list --datasets'), and save it.
+    """Fit MODEL, TASK/BACKBONE, to the examples in DATA ('zoo list --datasets'), and save it, or cross-validate.
 
     Each example passes the backbone once; its features are kept in the cache, and a second run on the same data takes
     seconds. `zoo predict OUT picture.jpg` and `zoo eval OUT DATA` use what was saved.
     """
     from zoo.compose import open_model
 
-    if out.exists():
+    if (out is None) == (folds is None):
+        raise click.UsageError("give either --out FILE, to save a fitted model, or --folds N, to cross-validate")
+    if out is None and (report or validation or test):
+        raise click.UsageError("--report, --validation and --test mean nothing beside --folds: nothing is saved")
+    if out and out.exists():
         raise click.UsageError(f"{str(out)!r} exists already; remove it or choose another name")
-    make_folder(out.absolute().parent)
-    if report:
-        make_folder(report)
+    for folder in filter(None, (out and out.absolute().parent, report)):
+        make_folder(folder)
     opened = open_model(model, runtime=runtime, precision=precision, device=device, input_range=input_range)
     given = click.get_current_context().get_parameter_source("batch_size") is not click.core.ParameterSource.DEFAULT
-    settings |= {"batch_size": batch_size if given else None, "validation": _part(validation), "test": _part(test)}
+    settings["batch_size"] = batch_size if given else None
+    if out is None:
+        found = opened.cross_validate(data, folds=folds, **settings)
+        click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
+        return
+    settings |= {"validation": _part(validation), "test": _part(test)}
     fitted = opened.fit(data, **settings)
     saved = fitted.save(out)
     page = fitted.report(report) if report else None

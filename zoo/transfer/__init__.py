@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.transfer.fitted import FittedModel, History
+from zoo.transfer.folds import CrossValidation, cross_validate
 from zoo.transfer.training import fit
 
-__all__ = ["FittedModel", "History", "fit"]
+__all__ = ["CrossValidation", "FittedModel", "History", "cross_validate", "fit"]

@@ -59,7 +59,7 @@ def fit(
         out and told (`FittedModel.failed`).
     Raises PairError, OptionError, DatasetError, LabelError.
     """
-    _check(model, strategy, head, epochs, batch_size)
+    check(model, strategy, head, epochs, batch_size)
     begun = time.perf_counter()
     opened = open_data(model, data, validation, test, options)
     training, objective = opened.training.dataset, objective_of(opened.training.dataset)
@@ -100,7 +100,7 @@ def fit(
     return fitted
 
 
-def _check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size: int | None) -> None:
+def check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size: int | None) -> None:
     if model.task.spec.targets != "class":
         raise PairError(f"task {model.task.spec.name!r} has no head that can be fitted; 'classification' has")
     if "features" not in model.spec.outputs:

@@ -1,0 +1,122 @@
+"""Cross-validation: each example is held out once, and the features are computed once for all folds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import DatasetError, OptionError
+from zoo.model import Model
+from zoo.runtime import Array
+from zoo.transfer.features import MAX_UNREADABLE, extract
+from zoo.transfer.head_training import BATCH, HeadSettings, evaluation_of, train_head
+from zoo.transfer.objective import objective_of
+from zoo.transfer.splits import open_data
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What each fold scored. folds: in order, name -> score ("accuracy", "loss"); n: the examples of all of them;
+    head: which kind; seconds: of the features and of all heads; failed: examples that could not be read.
+    """
+
+    model: str
+    dataset: str
+    folds: tuple[Mapping[str, float], ...]
+    n: int
+    head: str
+    seed: int
+    seconds: Mapping[str, float]
+    failed: int = 0
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """The mean over the folds, by name."""
+        return {name: math.fsum(fold[name] for fold in self.folds) / len(self.folds) for name in self.folds[0]}
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """The standard deviation over the folds (n - 1 in the denominator), by name.
+
+        Folds share most of their training data: it is no standard error of the mean (Bengio and Grandvalet 2004).
+        """
+        return {name: float(np.std([fold[name] for fold in self.folds], ddof=1)) for name in self.folds[0]}
+
+    def __getitem__(self, name: str) -> float:
+        return self.mean[name]
+
+    def __str__(self) -> str:
+        lines = [f"{self.model} on {self.dataset}: {len(self.folds)} folds of {self.n:,} examples, {self.head} head"]
+        for name, mean in self.mean.items():
+            each = ", ".join(f"{fold[name]:.4f}" for fold in self.folds)
+            lines.append(f"  {name:<14} {mean:.4f} +- {self.spread[name]:.4f}  ({each})")
+        return "\n".join(lines + ([f"  {self.failed} examples could not be read"] if self.failed else []))
+
+    def to_json(self) -> dict[str, Any]:
+        """The folds in JSON's own types."""
+        folds = [dict(fold) for fold in self.folds]
+        return {**vars(self), "seconds": dict(self.seconds), "folds": folds, "mean": self.mean, "spread": self.spread}
+
+
+def cross_validate(
+    model: Model, data: Any, *, folds: int = 5, max_unreadable: int | float = MAX_UNREADABLE, **settings: Any
+) -> CrossValidation:
+    """Fit a head `folds` times on all examples but a part, each of which is held out once, class by class.
+
+    settings: `head`, `epochs`, `batch_size`, `learning_rate`, `dropout`, `c`, `class_weight`, `callbacks` and `seed` as
+        `zoo.transfer.fit` takes them, and the options that open `data`; of a dataset with parts the training part.
+    Raises OptionError, DatasetError, PairError.
+
+    >>> print(cross_validate(zoo.get("classification", "mobilenet_v2_100_224"), "folder:flowers/", folds=5))
+    """
+    from zoo.transfer.training import check
+
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise OptionError(f"folds={folds!r} means nothing; it is 2 or more")
+    if settings.pop("strategy", "frozen") != "frozen":
+        raise OptionError("cross-validation trains heads alone: strategy='frozen'; fit with another one fold by fold")
+    named = {name: settings.pop(name) for name in HeadSettings.__dataclass_fields__ if name in settings}
+    head = HeadSettings(**named)
+    check(model, "frozen", head.head, head.epochs, head.batch_size)
+    begun = time.perf_counter()
+    dataset = open_data(model, data, None, 0, settings).training.dataset
+    objective = objective_of(dataset)
+    found = extract(model, dataset, batch_size=min(head.batch_size or BATCH, BATCH), max_unreadable=max_unreadable)
+    objective.require(found.targets, dataset.name)
+    extracted = time.perf_counter()
+    features = np.asarray(found.features, np.float32)
+    scores, kind = [], ""
+    for train, held in parted(found.targets, folds, head.seed):
+        examples = [(features[places], found.targets[places]) for places in (train, held)]
+        trained, _, used = train_head(head, examples[0], examples[1], objective)
+        judged = evaluation_of(model.name, dataset.name, objective, trained, examples[1])
+        scores.append({name: score.value for name, score in judged.metrics.items()})
+        kind = used if isinstance(used, str) else type(used).__name__
+    seconds = {"features": round(extracted - begun, 3), "heads": round(time.perf_counter() - extracted, 3)}
+    name, n, failed = model.name, len(found.targets), len(found.failed)
+    return CrossValidation(name, dataset.name, tuple(scores), n, kind, head.seed, seconds, failed)
+
+
+def parted(targets: Array, folds: int, seed: int) -> list[tuple[Array, Array]]:
+    """The places in `targets` that train and that are held out, of each fold; classes [n] in the same proportion.
+
+    Raises DatasetError where a class has fewer examples than there are folds.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    if targets.ndim == 1 and targets.dtype.kind in "iu":
+        classes, counts = np.unique(targets, return_counts=True)
+        if counts.min() < folds:
+            rare = f"class {int(classes[counts.argmin()])} has {counts.min()} examples"
+            raise DatasetError(f"{rare}: too few for {folds} folds; take {max(int(counts.min()), 2)} or fewer")
+        cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    elif len(targets) < folds:
+        raise DatasetError(f"{len(targets)} examples are too few for {folds} folds")
+    else:
+        cut = KFold(folds, shuffle=True, random_state=seed)
+    return [(train, held) for train, held in cut.split(np.zeros(len(targets)), targets)]

@@ -17,6 +17,7 @@ from zoo.progress import busy
 from zoo.weights import digest
 
 if TYPE_CHECKING:
+    from zoo.evaluation import Evaluation
     from zoo.transfer.fitted import FittedModel
     from zoo.transfer.report.judged import Judged
 
@@ -58,6 +59,7 @@ def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = N
             **found.told,
             "history": dict(fitted.history.history),
             "training": training,
+            "test": fitted.test and fitted.test.to_json(),
             "unreadable": [failed.to_json() for failed in judged.failed],
         }
         files = {f"{one.name}.png": one.light for one in drawn}
@@ -118,13 +120,20 @@ def _training(fitted: FittedModel) -> dict[str, Any]:
         "backbone": fitted.spec.name,
         "weights": f"sha256 {digest(fitted.files('features')['weights'])}",
         **{name.replace("_", " "): value for name, value in told.items() if value not in (None, (), {}, [])},
+        "test": f"on {fitted.test.dataset}, {fitted.test.n:,} examples: {_scores(fitted.test)}" if fitted.test else "",
         "seconds": ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()),
         "runtime": f"{fitted.runtime.spec.name}, {run.precision} on {run.device}" if run else fitted.runtime.spec.name,
         "versions": ", ".join(
             f"{name} {found}" for name in ("tf-model-zoo", "tensorflow") if (found := _version(name))
         ),
     }
-    return {name: "; ".join(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    return {
+        name: "; ".join(value) if isinstance(value, tuple) else value for name, value in found.items() if value != ""
+    }
+
+
+def _scores(test: Evaluation) -> str:
+    return ", ".join(f"{name} {score}" for name, score in test.metrics.items())
 
 
 def _version(package: str) -> str:

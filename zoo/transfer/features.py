@@ -35,6 +35,7 @@ from zoo.model import Model
 from zoo.progress import track
 from zoo.runtime import Array
 from zoo.task import Failed
+from zoo.transfer.targets import target_array
 
 FACTS, FEATURES, DONE = "facts.json", "features.npy", "done.json"
 LIMIT_GB = 10.0
@@ -45,7 +46,8 @@ KEEP_EVERY = 2.0  # seconds of work that a killed run loses at most
 
 @dataclass(frozen=True)
 class Extracted:
-    """What a dataset became. features: float32 [n, d], read from disk as needed; targets: int64 [n].
+    """What a dataset became. features: float32 [n, d], read from disk as needed; targets: as
+    `zoo.transfer.targets.target_array` has them.
 
     ids: what messages call the n examples; failed: the examples that could not be read, which are not among the n.
     """
@@ -165,11 +167,11 @@ def _read(folder: Path, dataset: Dataset) -> Extracted:
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     table = np.load(folder / FEATURES, mmap_mode="r")
     gone = {int(row["index"]) for row in facts["failed"]}
-    kept = [(place, example.id, int(example.target)) for place, example in enumerate(dataset) if place not in gone]
+    kept = [(place, example.id, example.target) for place, example in enumerate(dataset) if place not in gone]
     places, ids, targets = zip(*kept, strict=True)  # not the inputs: they need not fit into memory
     return Extracted(
         table if not gone else table[list(places)],
-        np.array(targets, np.int64),
+        target_array(dataset, targets),
         ids,
         tuple(Failed(row["input"], DatasetError(row["error"])) for row in facts["failed"]),
     )

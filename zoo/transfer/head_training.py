@@ -10,16 +10,16 @@ import numpy as np
 
 from zoo.errors import OptionError
 from zoo.evaluation import Evaluation
-from zoo.metrics import Score, proportion
 from zoo.progress import busy
 from zoo.runtime import Array
 from zoo.transfer.descent import Settings, descend
 from zoo.transfer.fitted import History
-from zoo.transfer.heads import Head, solve_logistic
+from zoo.transfer.heads import Head
 from zoo.transfer.objective import Objective
 
 BATCH = 32
 EPOCHS = 30
+SOLVED = ("logistic", "ridge")  # the heads that are solved, not descended to
 MANY = 20_000  # examples, from which solving for the optimum takes longer than descending towards it
 
 
@@ -47,11 +47,13 @@ def train_head(
     """
     kind = settings.head
     if kind == "auto":
-        kind = "logistic" if settings.epochs is None and len(train[1]) <= MANY else "linear"
+        small = settings.epochs is None and len(train[1]) <= MANY
+        kind = objective.solver if small and objective.solvable else "linear"
     weights = objective.class_weights(settings.class_weight, train[1])
-    if kind == "logistic":
+    _check_solver(kind, objective)
+    if kind == objective.solver:
         with busy("solving the head"):
-            head: Head = solve_logistic(*train, c=settings.c, class_weight=weights, seed=settings.seed)
+            head: Head = objective.solve(*train, c=settings.c, class_weight=weights, seed=settings.seed)
         found = _scores(objective, head, train, "") | _scores(objective, head, test, "val_")
         return head, History({name: [value] for name, value in found.items()}, [0]), kind
     if settings.batch_size is not None and settings.batch_size > len(train[1]):
@@ -69,11 +71,19 @@ def evaluation_of(
 ) -> Evaluation:
     """The scores of `head` on features [n, d] with targets [n], its accuracy with an interval."""
     n = len(examples[1])
-    scores = {
-        name: proportion(round(value * n), n) if name == "accuracy" else Score(value, None, None, n)
-        for name, value in _scores(objective, head, examples, "").items()
-    }
+    scores = {name: objective.score(name, value, n) for name, value in _scores(objective, head, examples, "").items()}
     return Evaluation(model, dataset, n, scores)
+
+
+def _check_solver(kind: Any, objective: Objective) -> None:
+    if not isinstance(kind, str) or kind not in SOLVED:
+        return
+    if kind != objective.solver:
+        raise OptionError(
+            f"head={kind!r} is not solved for targets {objective.targets!r}; take head={objective.solver!r}"
+        )
+    if not objective.solvable:
+        raise OptionError(f"head={kind!r} is solved for its own loss alone, not {objective.loss!r}; take 'linear'")
 
 
 def _scores(objective: Objective, head: Head, examples: tuple[Array, Array], prefix: str) -> dict[str, float]:

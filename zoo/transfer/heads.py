@@ -105,8 +105,7 @@ def solve_logistic(features: Array, targets: Array, *, c: float, class_weight: A
     """
     from sklearn.linear_model import LogisticRegression
 
-    lengths = float(np.linalg.norm(features, axis=1).mean())
-    scale = np.float32(1 / lengths if lengths > 0 else 1.0)
+    scale = _unit_scale(features)
     found = LogisticRegression(C=c, max_iter=1000, class_weight=class_weight, random_state=seed)
     found.fit(np.asarray(features) * scale, targets)
     kernel, bias = found.coef_.T * scale, found.intercept_
@@ -115,8 +114,50 @@ def solve_logistic(features: Array, targets: Array, *, c: float, class_weight: A
     return DenseHead(((kernel.astype(np.float32), bias.astype(np.float32)),))
 
 
-def keras_head(kind: Any, width: int, classes: int, dropout: float) -> Any:
-    """A `keras.Model` from features to logits: "linear", "hidden", a Keras layer, or a callable of a tensor."""
+def solve_labels(features: Array, targets: Array, *, c: float, pos_weight: Array | None, seed: int) -> DenseHead:
+    """A logistic regression for each column of targets [n, classes], 0 or 1, as `solve_logistic` has them."""
+    from sklearn.linear_model import LogisticRegression
+
+    scale = _unit_scale(features)
+    scaled = np.asarray(features) * scale
+    kernels, biases = [], []
+    for number, column in enumerate(targets.T):
+        weights = None if pos_weight is None else {0: 1.0, 1: float(pos_weight[number])}
+        found = LogisticRegression(C=c, max_iter=1000, class_weight=weights, random_state=seed)
+        found.fit(scaled, column.astype(np.int64))
+        kernels.append(found.coef_[0] * scale)
+        biases.append(found.intercept_[0])
+    return DenseHead(((np.stack(kernels, 1).astype(np.float32), np.array(biases, np.float32)),))
+
+
+def solve_ridge(features: Array, targets: Array, *, c: float) -> DenseHead:
+    """Least squares for numbers [n, 1] with an L2 penalty, by scikit-learn.
+
+    Centred features are scaled to a mean length of 1, as in `solve_logistic`. c: the inverse of the penalty; it weighs
+    as much as one example at 1.
+    """
+    from sklearn.linear_model import Ridge
+
+    centre = np.asarray(features, np.float64).mean(axis=0)
+    scale = _unit_scale(features - centre)
+    found = Ridge(alpha=1 / c).fit((np.asarray(features, np.float64) - centre) * scale, targets[:, 0])
+    kernel = found.coef_ * scale
+    bias = found.intercept_ - centre @ kernel
+    return DenseHead(((kernel[:, None].astype(np.float32), np.array([bias], np.float32)),))
+
+
+def _unit_scale(features: Array) -> np.float32:
+    length = float(np.linalg.norm(features, axis=1).mean())
+    return np.float32(1 / length if length > 0 else 1.0)
+
+
+def keras_head(
+    kind: Any, width: int, classes: int, dropout: float, rescaling: tuple[float, float] | None = None
+) -> Any:
+    """A `keras.Model` from features to logits: "linear", "hidden", a Keras layer, or a callable of a tensor.
+
+    rescaling: (scale, offset) of what the last layer gives, for outputs that are numbers and no logits.
+    """
     import keras
 
     inputs = keras.Input((width,))
@@ -129,6 +170,8 @@ def keras_head(kind: Any, width: int, classes: int, dropout: float) -> Any:
         outputs = kind(inputs)
         if outputs.shape[-1] != classes:
             outputs = keras.layers.Dense(classes)(outputs)
+    if rescaling is not None:
+        outputs = keras.layers.Rescaling(*rescaling)(outputs)
     return keras.Model(inputs, outputs)
 
 
@@ -137,5 +180,11 @@ def as_head(model: Any, kind: Any, scale: float) -> Head:
     if not isinstance(kind, str):
         return KerasHead(model)
     dense: Sequence[Any] = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
-    (kernel, bias), *rest = [(np.asarray(layer.kernel), np.asarray(layer.bias)) for layer in dense]
-    return DenseHead(((kernel * np.float32(scale), bias), *rest))
+    layers = [(np.asarray(layer.kernel), np.asarray(layer.bias)) for layer in dense]
+    kernel, bias = layers[0]
+    layers[0] = kernel * np.float32(scale), bias
+    for layer in model.layers:
+        if type(layer).__name__ == "Rescaling":
+            kernel, bias = layers[-1]
+            layers[-1] = kernel * np.float32(layer.scale), bias * np.float32(layer.scale) + np.float32(layer.offset)
+    return DenseHead(tuple(layers))

@@ -11,13 +11,13 @@ from zoo.model import Model
 from zoo.runtime import Array
 from zoo.transfer.features import MAX_UNREADABLE, extract
 from zoo.transfer.fitted import FittedModel, Training
-from zoo.transfer.head_training import HeadSettings, evaluation_of, train_head
+from zoo.transfer.head_training import SOLVED, HeadSettings, evaluation_of, train_head
 from zoo.transfer.held import HeldOut
-from zoo.transfer.objective import objective_of
+from zoo.transfer.objective import OBJECTIVES, objective_of
 from zoo.transfer.splits import Opened, held_out, open_data
 
 STRATEGIES = ("frozen",)
-HEADS = ("auto", "logistic", "linear", "hidden")
+HEADS = ("auto", *SOLVED, "linear", "hidden")
 AT_ONCE = 32  # inputs that the network takes; in batches of 367 the pictures of a MobileNetV2 take twice as long
 
 
@@ -35,6 +35,8 @@ def fit(
     dropout: float = 0.2,
     c: float = 1.0,
     class_weight: str | Mapping[int, float] | None = None,
+    pos_weight: Any = None,
+    loss: Any = None,
     callbacks: Sequence[Any] = (),
     seed: int = 0,
     max_unreadable: int | float = MAX_UNREADABLE,
@@ -51,10 +53,14 @@ def fit(
     strategy: "frozen": the backbone stays as it is, each example passes it once, and its features are kept on disk.
     head: "logistic" is solved to its optimum; "linear" (dropout, one layer) and "hidden" (a layer of 256, ReLU,
         dropout) are trained by Keras with Adam; or a Keras layer, or a callable of a Keras tensor. "auto" is
-        "logistic" for up to 20,000 examples, "linear" where there are more or where `epochs` are given.
+        "logistic" ("ridge" for numbers) for up to 20,000 examples, "linear" where there are more or `epochs` are given.
     epochs, batch_size, learning_rate, dropout, callbacks: as Keras has them; batch_size is 32, or all examples where
         they are fewer; c: the inverse of logistic regression's penalty; class_weight: "balanced", or a weight by class
         number; seed: of split and training.
+    pos_weight: how much the second of two classes, or each of several labels, counts against its absence: a number, one
+        for each label, or "balanced", counted over all that trains.
+    loss: a name ("binary_crossentropy", "focal", "huber"), a Keras loss or a callable, of targets and logits; it is
+        descended to ("linear" where `head` is "auto").
     max_unreadable: more examples than this, or a larger share of them, that can't be read are an error; fewer are left
         out and told (`FittedModel.failed`).
     Raises PairError, OptionError, DatasetError, LabelError.
@@ -62,12 +68,13 @@ def fit(
     check(model, strategy, head, epochs, batch_size)
     begun = time.perf_counter()
     opened = open_data(model, data, validation, test, options)
-    training, objective = opened.training.dataset, objective_of(opened.training.dataset)
+    training, objective = opened.training.dataset, objective_of(opened.training.dataset, loss, pos_weight)
     at_once = min(batch_size or AT_ONCE, AT_ONCE)
     found = extract(model, training, batch_size=at_once, max_unreadable=max_unreadable)
     places = held_out(found.targets, opened.shares, seed, objective.labels)
     train = found.features[places[0]], found.targets[places[0]]
     objective.require(train[1], training.name)
+    objective = objective.settled(train[1])
     judged: list[tuple[Array, Array]] = []
     failed, held = list(found.failed), HeldOut.of(training, opened.training.options, places[1])
     for part, where in ((opened.validation, places[1]), (opened.test, places[2])):
@@ -101,7 +108,7 @@ def fit(
 
 
 def check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size: int | None) -> None:
-    if model.task.spec.targets != "class":
+    if "features" not in model.task.spec.trainable or model.task.spec.targets not in OBJECTIVES:
         raise PairError(f"task {model.task.spec.name!r} has no head that can be fitted; 'classification' has")
     if "features" not in model.spec.outputs:
         offers = ", ".join(map(repr, model.spec.outputs))
@@ -110,8 +117,8 @@ def check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size
         raise OptionError(f"there is no strategy {strategy!r}; there are {', '.join(map(repr, STRATEGIES))}")
     if isinstance(head, str) and head not in HEADS:
         raise OptionError(f"there is no head {head!r}; there are {', '.join(map(repr, HEADS))}, or a Keras layer")
-    if epochs is not None and (epochs < 1 or head == "logistic"):
-        why = "head 'logistic' is solved, not descended to" if head == "logistic" else "it is at least 1"
+    if epochs is not None and (epochs < 1 or head in SOLVED):
+        why = f"head {head!r} is solved, not descended to" if head in SOLVED else "it is at least 1"
         raise OptionError(f"epochs={epochs!r} means nothing: {why}")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"batch_size={batch_size!r} is too small; it is at least 1")

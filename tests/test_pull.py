@@ -98,7 +98,7 @@ def test_twenty_kills_harm_nothing_and_cost_no_second_download(catalogued):
     catalogued.rate = 0
     for process in running:
         assert process.wait(60) == 0
-    assert len(catalogued.requests) >= 3 + 6  # so many kills at least hit the one that was downloading
+    assert len(catalogued.requests) >= 3 + 3  # some kills hit the one that was downloading
     assert {entry.address for entry in entries()} == set(HANDLES.values())
     assert zoo("cache", "verify").returncode == 0
     # What a killed process had received and not written yet comes a second time: 64 KiB, and what lay in the socket.

@@ -1,4 +1,4 @@
-"""Cats and dogs: two classes, of which one may be rare; each counts by weighted cross-entropy as much as the other.
+"""Cats and dogs: two classes, of which one may be rare; by weighted binary cross-entropy it counts as much.
 
 python examples/recipes/cats_and_dogs.py [--data folder:pets/] [--weights PATH|random]
 """
@@ -13,7 +13,8 @@ from recipe import arguments, backbone, data_of, show
 def main(argv: Sequence[str] | None = None) -> None:
     chosen = arguments(__doc__, argv, data="tfds:cats_vs_dogs", epochs=10)
     model = backbone("mobilenet_v2.keras_in1k", chosen)
-    pets = model.fit(**data_of(chosen), head="linear", epochs=chosen.epochs, class_weight="balanced")
+    weighted = {"loss": "binary_crossentropy", "pos_weight": "balanced"}
+    pets = model.fit(**data_of(chosen), head="linear", epochs=chosen.epochs, **weighted)
     show(pets, chosen)
 
 

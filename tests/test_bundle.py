@@ -157,3 +157,9 @@ def test_a_file_that_is_no_bundle_is_named(hub, tmp_path, content, capsys):
     assert zoo("cache", "import", str(tmp_path / "page")) == 1
     assert "zoo: the bundle" in capsys.readouterr().err
     assert zoo("cache", "import", str(tmp_path / "none")) == 1
+
+
+def test_a_cache_that_cannot_be_written_takes_no_bundle_and_says_so(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(bundle(tmp_path / "good.zoo")))  # a file, where a folder should be
+    with pytest.raises(WeightsError, match="can't be written"):
+        import_bundle(tmp_path / "good.zoo")

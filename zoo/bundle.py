@@ -12,6 +12,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def import_bundle(file: Path) -> list[tuple[Entry, bool]]:
         raise unwritable(error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-        lock_of(key).unlink(missing_ok=True)
+        with suppress(OSError):  # a cache that can't be written
+            lock_of(key).unlink()
 
 
 def _add(tar: tarfile.TarFile, entry: Entry) -> None:

@@ -140,7 +140,7 @@ def _going(older_than: float | None, max_size: float | None) -> Iterator[Item]:
         else:
             kept.append(item)
     total = sum(item.size for item in kept)
-    for item in sorted((item for item in kept if item.kind in LARGE), key=lambda item: item.used):
+    for item in sorted((item for item in kept if item.kind in (*LARGE, "part")), key=lambda item: item.used):
         if max_size is None or total <= max_size:
             return
         total -= item.size

@@ -106,8 +106,9 @@ def _verified(entry: Entry, repair: bool) -> dict[str, str]:
 def prune_command(older_than: float | None, max_size: float | None, dry_run: bool, as_json: bool) -> None:
     """Remove what is dead: damaged weights, drafts of processes that died, downloads that nobody went on with.
 
-    With --older-than also what was not used for so many days; with --max-size the longest unused weights, conversions
-    and features until the rest fits into so many gigabytes (10^9 bytes). What a process is writing now stays.
+    With --older-than also what was not used for so many days; with --max-size the longest unused weights, conversions,
+    features and half downloads until the rest fits into so many gigabytes (10^9 bytes). What a process is writing now
+    stays.
     """
     from zoo.inventory import prune
 

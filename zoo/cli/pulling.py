@@ -16,7 +16,7 @@ import click
 
 from zoo import pins
 from zoo.cli import zoo
-from zoo.errors import UnknownNameError, ZooError
+from zoo.errors import OptionError, UnknownNameError, ZooError
 from zoo.pairs import require_pair
 from zoo.plugins import installed
 from zoo.specs import BackboneSpec, WeightsSpec
@@ -55,6 +55,8 @@ def pull_command(names: tuple[str, ...], everything: bool, lock: Path | None, up
         raise click.UsageError("name backbones, handles or globs, or ask for --all ('zoo list' shows them)")
     if update_lock:
         lock = lock or pins.lock_file() or Path(pins.USUAL)
+    if lock and not lock.absolute().parent.is_dir():
+        raise OptionError(f"the lock file {str(lock)!r} can't be written: there is no folder {str(lock.parent)!r}")
     results = []
     with _counting(lock):
         for weights, wanted_by in _wanted(names or ("*",)).items():

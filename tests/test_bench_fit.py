@@ -116,7 +116,7 @@ def test_a_pair_that_is_not_fitted_is_asked_for_as_older_rows_were():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--fit", "frozen,tepid"], "'tepid' is no strategy; there are 'frozen'"),
+        (["--fit", "frozen,tepid"], "'tepid' is no strategy to compare by; there are 'frozen'"),
         (["--fit", "frozen"], "name them with --data"),
         (
             ["--fit", "frozen", "--data", "tiny_digits", "--task", "detection"],

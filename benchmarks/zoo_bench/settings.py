@@ -48,7 +48,7 @@ class BatchSizes(click.ParamType):
 
 
 class Strategies(click.ParamType):
-    """The strategies of `Model.fit`, several with commas between; asked for only where one is given."""
+    """The strategies of `Model.fit`, several with commas between; "mixed" is left out, it needs settings of its own."""
 
     name = "strategies"
 
@@ -58,10 +58,11 @@ class Strategies(click.ParamType):
 
         if isinstance(value, tuple):
             return value
+        known = [name for name in STRATEGIES if name != "mixed"]
         parts = [part.strip() for part in str(value).split(",")]
         for part in parts:
-            if part not in STRATEGIES:
-                self.fail(f"{part!r} is no strategy; there are {', '.join(map(repr, STRATEGIES))}", param, ctx)
+            if part not in known:
+                self.fail(f"{part!r} is no strategy to compare by; there are {', '.join(map(repr, known))}", param, ctx)
         return tuple(dict.fromkeys(parts))
 
 

@@ -153,7 +153,7 @@ def _lines(axes: Any, series: Sequence[tuple[str, Sequence[float], str]]) -> Non
 def _bars(axes: Any, series: Sequence[tuple[str, Sequence[float], str]]) -> None:
     for place, (what, values, colour) in enumerate(series):
         bar = axes.barh(place, values[-1], color=colour, height=0.55)
-        axes.bar_label(bar, [f" {values[-1]:.4f}"])
+        axes.bar_label(bar, [f" {values[-1]:.4g}"])
         axes.set_yticks(range(place + 1), [what for what, *_ in series[: place + 1]])
     axes.invert_yaxis()
     axes.margins(x=0.18)

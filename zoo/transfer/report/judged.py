@@ -15,6 +15,7 @@ from zoo.labels import LabelSpace, translate
 from zoo.runtime import Array
 from zoo.task import Failed
 from zoo.transfer.features import extract
+from zoo.transfer.objective import OBJECTIVES
 
 if TYPE_CHECKING:
     from zoo.transfer.fitted import FittedModel
@@ -93,15 +94,13 @@ def judge(fitted: FittedModel, dataset: Dataset, places: Array | None, source: s
 
 
 def _targets(targets: Array, dataset: Dataset, labels: LabelSpace) -> Array:
-    """The dataset's class numbers as the model's; other targets as they are."""
-    if dataset.targets != "class":
-        return targets
-    if dataset.labels is not None:
+    """The dataset's targets in the model's classes; raises LabelError where they don't meet."""
+    if dataset.targets == "class" and dataset.labels is not None:  # only the classes that are there need be the model's
         places = translate(dataset.labels, labels, sorted(set(targets.tolist())))
         return np.array([places[int(target)] for target in targets], np.int64)
-    if targets.max() >= len(labels):
+    if dataset.targets == "class" and targets.max() >= len(labels):
         raise LabelError(f"{dataset.name!r} has class {targets.max()}; the model has classes 0..{len(labels) - 1}")
-    return targets
+    return OBJECTIVES[dataset.targets](labels).translated(targets, dataset)
 
 
 def evenly(n: int, count: int) -> list[int]:

@@ -180,6 +180,12 @@ def _read_parts(core: ov.Core, backbone: Backbone) -> Network:
     parts, folder = converted_parts(backbone, f"openvino-{ov.__version__.split('-')[0]}", convert)
     model = core.read_model(folder / "middle.xml")
     ports = {name: port for port in (*model.inputs, *model.outputs) for name in port.get_names()}
+    lost = [name for name in (*parts.middle.inputs, *parts.middle.outputs) if f"{name}:0" not in ports]
+    if lost:  # folded away: what was cut out computes nothing, and gives its input back under that one's name alone
+        raise RuntimeLoadError(
+            f"backbone {backbone.spec.name!r} leaves nothing for runtime 'openvino' to compute: {lost[0]!r} is gone "
+            "after conversion; use runtime='tf'"
+        )
     ordered = ov.Model(
         [ports[f"{name}:0"].get_node().input_value(0) for name in parts.middle.outputs],
         [ports[f"{name}:0"].get_node() for name in parts.middle.inputs],

@@ -72,6 +72,14 @@ def test_a_range_that_nobody_states_is_probed_and_remembered(inception, monkeypa
     assert recall(zoo.get("classification", spec).files("logits")["weights"]).scores
 
 
+@pytest.mark.assets
+@pytest.mark.parametrize("name", ["real_mobilenet_v2", "real_tflite_v1", "real_centernet"])
+def test_no_fact_of_a_real_model_differs(name, assets):
+    report = verify(zoo.spec(name))
+    assert (report.differs, report.error) == (False, "")
+    assert sum(fact.verdict == "ok" for fact in report.facts) >= 4
+
+
 def run(*words, **environment):
     words = [sys.executable, "-m", "zoo", "verify", *words]
     return subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **environment})

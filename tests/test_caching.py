@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hub import fetching, module
+from hub import fetching, module, packed
 
 from zoo.cache import Entry, cache_folder, manifest
 from zoo.cli import main
@@ -263,3 +263,18 @@ def test_doctor_reports_the_cache_and_what_is_wrong_with_it(published, capsys, m
     assert states[2][1].startswith("1 dead drafts")
     monkeypatch.setenv("ZOO_LOCK", "none")
     assert [found.what for found in _sources() if found.state == "fault"] == ["lock file"]
+
+
+def test_what_a_mirror_brought_that_is_not_set_any_more_cannot_be_repaired_and_says_why(
+    published, tmp_path, monkeypatch, capsys
+):
+    archive = tmp_path / "mirror" / "google/imagenet/tiny/classification/5.tar.gz"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(packed(tmp_path / "published"))
+    monkeypatch.setenv("ZOO_MIRROR", str(tmp_path / "mirror"))
+    spoil(get())
+    monkeypatch.delenv("ZOO_MIRROR")
+    code, said = zoo(capsys, "cache", "verify", "--repair")
+    assert (code, "a mirror that is not set any more?" in said) == (1, True)
+    monkeypatch.setenv("ZOO_MIRROR", str(tmp_path / "mirror"))
+    assert zoo(capsys, "cache", "verify", "--repair")[0] == 0

@@ -134,3 +134,16 @@ def test_a_side_without_tensorflow_trains_and_is_judged(transfer, assets, tmp_pa
     assert found["error"] is None
     assert found["accuracy"] >= 0.75
     assert 0 < found["parts"]["imports"] < found["parts"]["trained"] <= found["seconds"] + 0.1
+
+
+@pytest.mark.assets
+def test_the_cost_of_loading_is_measured_on_what_lies_in_the_cache(assets, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(PEERS))
+    for name in ("ZOO_CACHE", "ZOO_MIRROR"):  # which it sets, and which are put back
+        monkeypatch.setenv(name, str(tmp_path))
+    load = importlib.import_module("load")
+    path = load.cached(assets / "models" / "mobilenet_v2_100_224" / "classification", tmp_path)
+    assert tmp_path / "cache" / "entries" in path.parents
+    found = load.measure(path, 1)
+    assert found["ratio"] == found["zoo_seconds"] / found["tf_seconds"]
+    assert found["first_call_seconds"] > found["second_call_seconds"]

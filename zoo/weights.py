@@ -49,7 +49,7 @@ def fetch_again(entry: Entry) -> Path:
     try:
         places = WeightsSpec(**manifest(entry.folder)["places"])
         sources = next(sources for other, sources in _places(places) if other == entry)
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, WeightsError) as error:
         raise WeightsError(
             f"nothing here says from where {entry.address!r} is to be fetched (a mirror that is not set any more?); "
             "remove it with 'zoo cache prune', and the next use fetches it"

@@ -28,7 +28,8 @@ class Example:
 
     id: what a message calls it (a path, a row number).
     input: a path, encoded bytes, a uint8 [h, w, c] array or a text; a tuple of them where a task compares several.
-    target: an id in the dataset's label space ("class"), an `Objects` ("boxes"), a number ("similarity").
+    target: an id in the dataset's label space ("class"), a tuple of them ("classes"), a number ("number",
+        "similarity"), an `Objects` ("boxes").
     """
 
     id: str
@@ -177,7 +178,8 @@ def as_dataset(data: Any, options: DatasetOptions, limit: int | None = None) -> 
     """`(x, y)` of equal length, a `tf.data.Dataset` (batched or not) or anything that yields `(x, y)`, as a dataset.
 
     x: pictures [h, w, c] (uint8 0..255 or float 0..1), paths or texts; y: class ids (or one-hot rows of them),
-        `Objects`, or numbers. limit: so many examples are taken from what may never end.
+        lists of class ids (or rows of 0 and 1), `Objects`, or numbers. limit: so many examples are taken from
+        what may never end.
     Raises DatasetError where that is not what it holds.
     """
     if options.modality is None or options.targets is None:
@@ -194,11 +196,12 @@ def as_dataset(data: Any, options: DatasetOptions, limit: int | None = None) -> 
         pairs = data
     else:
         raise DatasetError(f"{type(data).__name__} is no dataset; give a name, a path, (x, y), or a tf.data.Dataset")
+    read = {"class": _class_id, "classes": _class_ids, "number": _number}.get(options.targets, lambda target, _: target)
     examples = []
     for number, pair in enumerate(itertools.islice(pairs, limit)):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise DatasetError(f"example {number} is no pair (x, y) but a {type(pair).__name__}")
-        target = _class_id(pair[1], number) if options.targets == "class" else pair[1]
+        target = read(pair[1], number)
         examples.append(Example(f"example {number}", pair[0], target))
     found = InMemory(examples, options.modality, options.targets)
     found.labels = options.labels
@@ -225,6 +228,26 @@ def _class_id(target: Any, number: int) -> int:
         if flat.size > 1 and np.count_nonzero(flat) == 1 and flat.max() == 1:
             return int(flat.argmax())
     raise DatasetError(f"example {number}: {str(target)[:60]!r} is no class id; it is a whole number or a one-hot row")
+
+
+def _class_ids(target: Any, number: int) -> tuple[int, ...]:
+    """The classes that `target` means: a list or set of whole numbers, or an array of 0 and 1, one for each class."""
+    value = np.asarray(list(target) if isinstance(target, set | frozenset) else target)
+    if value.ndim == 1 and (not value.size or value.dtype.kind in "biuf"):
+        if isinstance(target, np.ndarray) and np.isin(value, (0, 1)).all():
+            return tuple(np.flatnonzero(value).tolist())
+        if not isinstance(target, np.ndarray) and all(float(id).is_integer() for id in value):
+            return tuple(sorted({int(id) for id in value}))
+    raise DatasetError(
+        f"example {number}: {str(target)[:60]!r} names no classes; it is a list of class ids, or an array of 0 and 1"
+    )
+
+
+def _number(target: Any, number: int) -> float:
+    try:
+        return float(np.asarray(target).reshape(()))
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"example {number}: {str(target)[:60]!r} is no number") from error
 
 
 def _content(part: Any) -> bytes:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import expit, logit, softmax
+from scipy.stats import rankdata
 
 from zoo import Dataset, Example, Metric, OutputSpec, Prediction, Score, Task
 from zoo.agreement import Agreement, Outputs
 from zoo.errors import LabelError, ZooWarning
 from zoo.inputs import Prepared
 from zoo.labels import LabelSpace, read_indices, translate
-from zoo.metrics import mean, proportion
+from zoo.metrics import Z95, mean, proportion
 from zoo_classification.agreement import logits_agree
 
 DOUBTFUL = (
@@ -99,7 +101,10 @@ class ClassificationTask(Task):
 
 
 class ClassificationMetric(Metric):
-    """top1, top5 (where there are more than five classes) and log_loss (natural logarithm, scores cut at 1e-15)."""
+    """top1, top5 (where there are more than five classes) and log_loss (natural logarithm, scores cut at 1e-15).
+
+    auc, where there are two classes: the area under the ROC curve of the second one.
+    """
 
     def __init__(self, dataset: Dataset, labels: LabelSpace | None) -> None:
         self._source = dataset.labels
@@ -110,6 +115,7 @@ class ClassificationMetric(Metric):
             self._map = translate(dataset.labels, labels)
         self.n = self.first = self.fifth = self.classes = 0
         self.loss = self.squares = 0.0
+        self._positive: tuple[list[float], list[float]] = ([], [])  # scores of the second class, by the true one
 
     def update(self, example: Example, predictions: Sequence[Classification]) -> None:
         """Count one example."""
@@ -121,6 +127,8 @@ class ClassificationMetric(Metric):
         self.classes = len(scores)
         self.first += rank == 1
         self.fifth += rank <= 5
+        if len(scores) == 2:
+            self._positive[target].append(float(scores[1]))
         loss = max(0.0, -float(np.log(max(float(scores[target]), 1e-15))))
         self.loss += loss
         self.squares += loss * loss
@@ -132,7 +140,10 @@ class ClassificationMetric(Metric):
             scores["top5"] = proportion(self.fifth, self.n)
         loss = mean(self.loss, self.squares, self.n, least=0.0)
         low = None if loss.low is None else max(0.0, loss.low)  # it can't be negative
-        return scores | {"log_loss": replace(loss, low=low)}
+        scores["log_loss"] = replace(loss, low=low)
+        if all(self._positive):
+            scores["auc"] = area_under_curve(*map(np.array, self._positive))
+        return scores
 
     def _target(self, target: int, labels: LabelSpace) -> int:
         if target not in self._map:
@@ -141,6 +152,24 @@ class ClassificationMetric(Metric):
             mapped, self.note = read_indices([target], labels)
             self._map |= mapped
         return self._map[target]
+
+
+def area_under_curve(negative: np.ndarray, positive: np.ndarray) -> Score:
+    """The probability that one of the scores `positive` [p] is above one of `negative` [q], equal ones a half each.
+
+    Its interval is DeLong's (1988, Biometrics 44), on the logit scale, which keeps it within 0..1.
+    """
+    p, q = len(positive), len(negative)
+    both = rankdata(np.concatenate([positive, negative]))
+    above = (both[:p] - rankdata(positive)) / q  # for each positive the share of negatives below it
+    below = 1 - (both[p:] - rankdata(negative)) / p
+    value = float(above.mean())
+    if min(p, q) < 2 or not 0 < value < 1:
+        return Score(value, None, None, p + q)
+    error = math.sqrt(above.var(ddof=1) / p + below.var(ddof=1) / q)
+    half = Z95 * error / (value * (1 - value))
+    low, high = expit([logit(value) - half, logit(value) + half]).tolist()
+    return Score(value, low, high, p + q)
 
 
 def _look_like_probabilities(logits: np.ndarray) -> bool:

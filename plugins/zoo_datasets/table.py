@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +11,64 @@ from zoo import Dataset, DatasetOptions, Example
 from zoo.errors import DatasetError
 from zoo.labels import LabelSpace
 from zoo.pictures import ENDINGS
+from zoo_datasets.targets import numbers, several
 
 # Names that say by themselves what a column holds, looked for in this order where the user names none.
 INPUTS = {
     "image": ("file", "path", "image", "filename", "file_name"),
     "text": ("text", "sentence", "review", "content"),
 }
+Row = Mapping[str, str | None]
 LABELS = ("label", "class", "target", "category", "label_name")
 
 
 class Table(Dataset):
-    """The rows of a CSV file. Labels that are whole numbers are ids as they stand, others are names.
+    """The rows of a CSV file. Labels that are whole numbers are ids as they stand, others are names; `targets` says how
+    many a row has, or that it has a number instead.
 
     Numbers that run from 1 to the number of the names in `options.labels` count from 1, and the note says so.
     """
 
     targets = "class"
 
-    def __init__(self, file: Path, rows: Sequence[tuple[str, str]], options: DatasetOptions) -> None:
-        pictures = all(Path(value).suffix.lower() in ENDINGS for value, _ in rows)
+    def __init__(
+        self, file: Path, inputs: Sequence[str], rows: Sequence[Row], columns: Sequence[str], options: DatasetOptions
+    ) -> None:
+        pictures = all(Path(value).suffix.lower() in ENDINGS for value in inputs)
         self.modality = options.modality or ("image" if pictures else "text")
-        labels = [label for _, label in rows]
+        targets: Sequence[Any]
+        if options.targets == "classes":
+            targets, self.labels = several(file.name, rows, columns, options)
+        elif options.targets == "number":
+            targets, self.labels = numbers(file.name, rows, columns[0])
+        else:
+            targets = self._classes(file, [(row[columns[0]] or "").strip() for row in rows], options)
+        if options.targets in ("classes", "number"):
+            self.targets = options.targets
+        self._examples = [
+            Example(f"{file.name} row {row}", self._input(file, value), target)
+            for row, (value, target) in enumerate(zip(inputs, targets, strict=True), start=1)
+        ]
+
+    def _classes(self, file: Path, labels: Sequence[str], options: DatasetOptions) -> list[int]:
+        blank = next((number for number, label in enumerate(labels, start=1) if not label), None)
+        if blank:
+            raise DatasetError(f"csv: {str(file)!r} has no label in row {blank}")
         if all(label.lstrip("-").isdigit() for label in labels):
             ids = [int(label) for label in labels]
             self.labels = options.labels
             if options.labels and 0 not in ids and max(ids) == len(options.labels):
                 ids = [id - 1 for id in ids]
                 self.note = f"class numbers are read as 1..{len(options.labels)}"
-        elif options.labels is not None:
+            return ids
+        if options.labels is not None:
             raise DatasetError(
                 f"csv: labels={options.labels.name!r} (--labels) is for class numbers; {file.name!r} names its classes"
             )
-        else:
-            names = sorted(set(labels))
-            number = {name: id for id, name in enumerate(names)}
-            ids = [number[label] for label in labels]
-            self.labels = LabelSpace(f"the labels of {file.name!r}", dict(enumerate(names)))
-        self._examples = [
-            Example(f"{file.name} row {row}", self._input(file, value), id)
-            for row, ((value, _), id) in enumerate(zip(rows, ids, strict=True), start=1)
-        ]
+        names = sorted(set(labels))
+        self.labels = LabelSpace(f"the labels of {file.name!r}", dict(enumerate(names)))
+        number = {name: id for id, name in enumerate(names)}
+        return [number[label] for label in labels]
 
     def _input(self, file: Path, value: str) -> Any:
         return file.parent / value if self.modality == "image" else value
@@ -72,25 +90,34 @@ def open_table(path: str, options: DatasetOptions) -> Table:
             )
             columns = [name for name in reader.fieldnames or () if name]
             sources = _inputs(path, columns, options)
-            target = _column(path, columns, options.label_column, LABELS, "label")
-            sources = [name for name in sources if name != target] or sources
-            rows = []
+            targets = _targets(path, columns, options)
+            sources = [name for name in sources if name not in targets] or sources
+            inputs, rows = [], []
             for row in reader:
                 if options.columns and (None in row or None in row.values()):
                     raise DatasetError(
                         f"csv: {path!r}, line {reader.line_num} has not the {len(columns)} columns named"
                     )
-                rows.append((" ".join(filter(None, (row[name] for name in sources))), (row[target] or "").strip()))
+                inputs.append(" ".join(filter(None, (row[name] for name in sources))))
+                rows.append({name: row[name] for name in targets})
     except OSError as error:
         raise DatasetError(f"csv: {path!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DatasetError(f"csv: {path!r} is not UTF-8 (byte {error.start}); convert it first") from error
     except csv.Error as error:
         raise DatasetError(f"csv: {path!r}, line {reader.line_num}: {error}") from error
-    blank = next((number for number, (_, label) in enumerate(rows, start=1) if not label), None)
-    if not rows or blank:
-        raise DatasetError(f"csv: {path!r} " + (f"has no label in row {blank}" if blank else "has no rows"))
-    return Table(file, rows, options)
+    if not rows:
+        raise DatasetError(f"csv: {path!r} has no rows")
+    return Table(file, inputs, rows, targets, options)
+
+
+def _targets(path: str, columns: Sequence[str], options: DatasetOptions) -> list[str]:
+    """The columns that make a target; of several labels at once they may be one for each, of 0 and 1."""
+    wanted = options.label_column
+    if options.targets == "classes" and wanted and wanted not in columns and "," in wanted:
+        return [_column(path, columns, name.strip(), (), "label") for name in wanted.split(",")]
+    usual = {"classes": ("labels", "tags"), "number": ("value", "score")}.get(options.targets or "", ())
+    return [_column(path, columns, wanted, (*usual, *LABELS), "label")]
 
 
 def _inputs(path: str, columns: Sequence[str], options: DatasetOptions) -> list[str]:

@@ -51,6 +51,15 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | floa
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training for a linear or hidden head.")
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Let rare classes count as much as common ones.")
+@click.option(
+    "--augment", type=click.Choice(["none", "light", "medium", "heavy"]), help="Train on changed pictures too."
+)
+@click.option("--views", default=4, show_default=True, type=click.IntRange(min=1), help="So many of each picture.")
+@click.option(
+    "--preview",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a sheet of pictures and their changed views into this PNG file, before anything is trained.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option("--split", help="The split of DATA to train on, in the words of the dataset.")
 @click.option("--input-column", help="The column of a table that holds the inputs.")
@@ -68,6 +77,7 @@ def fit_command(
     out: Path | None,
     folds: int | None,
     report: Path | None,
+    preview: Path | None,
     validation: str | None,
     test: str | None,
     runtime: str,
@@ -96,6 +106,8 @@ def fit_command(
     opened = open_model(model, runtime=runtime, precision=precision, device=device, input_range=input_range)
     given = click.get_current_context().get_parameter_source("batch_size") is not click.core.ParameterSource.DEFAULT
     settings["batch_size"] = batch_size if given else None
+    if preview:
+        _preview(opened, data, preview, settings)
     if out is None:
         found = opened.cross_validate(data, folds=folds, **settings)
         click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
@@ -125,6 +137,19 @@ def fit_command(
     click.echo(f"saved in {saved}")
     if page:
         click.echo(f"report in {page}")
+
+
+def _preview(model: Any, data: str, file: Path, settings: dict[str, Any]) -> None:
+    from zoo.transfer.augmentation import augmentation
+    from zoo.transfer.splits import open_data
+    from zoo.transfer.views import preview
+
+    changed = augmentation(settings["augment"])
+    if changed is None:
+        raise click.UsageError("--preview shows what --augment does; give one, such as --augment light")
+    options = {name: settings[name] for name in ("split", "input_column", "label_column", "columns")}
+    preview(open_data(model, data, None, 0, options).training.dataset, changed, file, seed=settings["seed"])
+    click.echo(f"preview in {file}", err=True)
 
 
 def _part(text: str | None) -> float | str | None:

@@ -13,10 +13,12 @@ import numpy as np
 from zoo.errors import DatasetError, OptionError
 from zoo.model import Model
 from zoo.runtime import Array
+from zoo.transfer.augmentation import augmentation
 from zoo.transfer.features import MAX_UNREADABLE, extract
 from zoo.transfer.head_training import BATCH, HeadSettings, evaluation_of, train_head
 from zoo.transfer.objective import objective_of
 from zoo.transfer.splits import open_data
+from zoo.transfer.views import view_features
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,20 @@ class CrossValidation:
 
 
 def cross_validate(
-    model: Model, data: Any, *, folds: int = 5, max_unreadable: int | float = MAX_UNREADABLE, **settings: Any
+    model: Model,
+    data: Any,
+    *,
+    folds: int = 5,
+    loss: Any = None,
+    pos_weight: Any = None,
+    max_unreadable: int | float = MAX_UNREADABLE,
+    **settings: Any,
 ) -> CrossValidation:
     """Fit a head `folds` times on all examples but a part, each of which is held out once, class by class.
 
-    settings: `head`, `epochs`, `batch_size`, `learning_rate`, `dropout`, `c`, `class_weight`, `callbacks` and `seed` as
-        `zoo.transfer.fit` takes them, and the options that open `data`; of a dataset with parts the training part.
+    settings: as `zoo.transfer.fit` takes them: `head`, `epochs`, `batch_size`, `learning_rate`, `dropout`, `c`,
+        `class_weight`, `callbacks`, `seed`, `augment`, `views`; and the options that open `data`, of which, where it
+        has parts, the training part is taken.
     Raises OptionError, DatasetError, PairError.
 
     >>> print(cross_validate(zoo.get("classification", "mobilenet_v2_100_224"), "folder:flowers/", folds=5))
@@ -83,18 +93,25 @@ def cross_validate(
     named = {name: settings.pop(name) for name in HeadSettings.__dataclass_fields__ if name in settings}
     head = HeadSettings(**named)
     check(model, "frozen", head.head, head.epochs, head.batch_size)
+    changed, views = augmentation(settings.pop("augment", None)), settings.pop("views", 4)
     begun = time.perf_counter()
     dataset = open_data(model, data, None, 0, settings).training.dataset
-    objective = objective_of(dataset)
-    found = extract(model, dataset, batch_size=min(head.batch_size or BATCH, BATCH), max_unreadable=max_unreadable)
+    objective = objective_of(dataset, loss, pos_weight)
+    at_once = min(head.batch_size or BATCH, BATCH)
+    found = extract(model, dataset, batch_size=at_once, max_unreadable=max_unreadable)
+    more = view_features(model, dataset, found, changed, views, head.seed, at_once) if changed else None
     objective.require(found.targets, dataset.name)
     extracted = time.perf_counter()
     features = np.asarray(found.features, np.float32)
     scores, kind = [], ""
     for train, held in parted(found.targets, folds, head.seed):
         examples = [(features[places], found.targets[places]) for places in (train, held)]
-        trained, _, used = train_head(head, examples[0], examples[1], objective)
-        judged = evaluation_of(model.name, dataset.name, objective, trained, examples[1])
+        settled = objective.settled(examples[0][1])
+        if more is not None:
+            made = np.concatenate([examples[0][0], *np.moveaxis(more[train], 1, 0)])
+            examples[0] = made, np.concatenate([examples[0][1]] * (1 + views))
+        trained, _, used = train_head(head, examples[0], examples[1], settled)
+        judged = evaluation_of(model.name, dataset.name, settled, trained, examples[1])
         scores.append({name: score.value for name, score in judged.metrics.items()})
         kind = used if isinstance(used, str) else type(used).__name__
     seconds = {"features": round(extracted - begun, 3), "heads": round(time.perf_counter() - extracted, 3)}

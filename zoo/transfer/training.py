@@ -6,15 +6,19 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from zoo.errors import OptionError, PairError
 from zoo.model import Model
 from zoo.runtime import Array
+from zoo.transfer.augmentation import augmentation
 from zoo.transfer.features import MAX_UNREADABLE, extract
 from zoo.transfer.fitted import FittedModel, Training
 from zoo.transfer.head_training import SOLVED, HeadSettings, evaluation_of, train_head
 from zoo.transfer.held import HeldOut
 from zoo.transfer.objective import OBJECTIVES, objective_of
 from zoo.transfer.splits import Opened, held_out, open_data
+from zoo.transfer.views import view_features
 
 STRATEGIES = ("frozen",)
 HEADS = ("auto", *SOLVED, "linear", "hidden")
@@ -39,6 +43,8 @@ def fit(
     loss: Any = None,
     callbacks: Sequence[Any] = (),
     seed: int = 0,
+    augment: Any = None,
+    views: int = 4,
     max_unreadable: int | float = MAX_UNREADABLE,
     **options: Any,
 ) -> FittedModel:
@@ -61,6 +67,8 @@ def fit(
         for each label, or "balanced", counted over all that trains.
     loss: a name ("binary_crossentropy", "focal", "huber"), a Keras loss or a callable, of targets and logits; it is
         descended to ("linear" where `head` is "auto").
+    augment: "light", "medium", "heavy", a dict of strengths by operation (`zoo.transfer.augmentation.OPERATIONS`), or
+        Keras layers: so many `views` of each picture train beside itself, which pass the backbone once and are kept.
     max_unreadable: more examples than this, or a larger share of them, that can't be read are an error; fewer are left
         out and told (`FittedModel.failed`).
     Raises PairError, OptionError, DatasetError, LabelError.
@@ -73,6 +81,9 @@ def fit(
     found = extract(model, training, batch_size=at_once, max_unreadable=max_unreadable)
     places = held_out(found.targets, opened.shares, seed, objective.labels)
     train = found.features[places[0]], found.targets[places[0]]
+    if changed := augmentation(augment):
+        more = view_features(model, training, found, changed, views, seed, at_once)[places[0]]
+        train = np.concatenate([train[0], *np.moveaxis(more, 1, 0)]), np.concatenate([train[1]] * (1 + views))
     objective.require(train[1], training.name)
     objective = objective.settled(train[1])
     judged: list[tuple[Array, Array]] = []
@@ -94,7 +105,7 @@ def fit(
         kind if isinstance(kind, str) else type(kind).__name__,
         training.name,
         training.fingerprint(),
-        len(train[1]),
+        len(places[0]),
         len(judged[0][1]),
         seed,
         {"features": round(extracted - begun, 3), "head": round(time.perf_counter() - extracted, 3)},

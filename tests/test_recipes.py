@@ -19,8 +19,9 @@ PICTURES = {
     "flowers_inception_v3": ["--epochs", "2"],
     "cifar10_mobilenet_v2": ["--epochs", "2"],
     "cats_and_dogs": ["--epochs", "2"],
+    "dogs_inception_v3": ["--epochs", "2"],
 }
-OTHERS = {"ag_news_sentences", "recipe"}
+OTHERS = {"ag_news_sentences", "cifar_to_digits", "recipe"}
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,19 @@ def test_every_recipe_is_run_and_told_of():
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_recipe_runs_the_named_architecture(name, recipe, digits):
     header, *told = recipe(name, "--data", f"folder:{digits}", "--weights", "random", *PICTURES[name])
-    backbone = re.sub("^(flowers|cifar10)_|^cats_and_dogs$", "", name) or "mobilenet_v2"
+    backbone = re.sub("^(flowers|cifar10|dogs)_|^cats_and_dogs$", "", name) or "mobilenet_v2"
     assert header.startswith(f"{backbone}.keras_in1k on folder:")
     assert header.endswith("weights: random, so that no accuracy is shown")
     assert re.search(r"frozen, \w+ head: 4 examples", "\n".join(told))
     assert "accuracy" not in "\n".join(told)
+
+
+def test_a_network_that_was_trained_on_things_reads_digits(recipe, digits):
+    told = recipe("cifar_to_digits", "--data", f"folder:{digits}", "--then", "tiny_digits", "--epochs", "3")
+    assert told[0].startswith(f"trained on 6 pictures of folder:{digits}: loss ")
+    assert told[2].startswith("own_cifar on tiny_digits; weights: local, ")
+    assert "360 examples" in told[3]
+    assert float(re.search(r"accuracy ([\d.]+)", told[4])[1]) > 0.15  # of ten classes
 
 
 def test_sentences_are_told_apart_by_the_encoder_that_the_zoo_carries(recipe, tmp_path):

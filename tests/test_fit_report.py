@@ -16,6 +16,7 @@ from playwright.sync_api import expect, sync_playwright
 import zoo
 from zoo.cli import zoo as cli
 from zoo.errors import DatasetError, LabelError, MissingPackageError, OptionError
+from zoo.inputs import picture
 
 EVIL = "<script>window.hit=1</script>$x"
 
@@ -156,6 +157,28 @@ def test_texts_stand_in_a_table(cache, tmp_path):
     assert not (tmp_path / "predictions.png").exists()
     assert "<table class=texts>" in page
     assert re.search(r"<td>the (red|small) (horse|hammer|dog|drill) number \d</td>", page)
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "figure", "metric"),
+    [
+        ("multilabel", lambda digits: np.stack([digits % 2 == 0, digits > 5], 1) * 1.0, "precision_recall", "micro_f1"),
+        ("regression", lambda digits: digits * 1.0, "scatter", "mae"),
+    ],
+)
+def test_models_of_several_labels_and_of_numbers_have_reports_and_exports_of_their_own(
+    cache, tmp_path, task, targets, figure, metric
+):
+    examples = list(zoo.get("classification", "tiny_cnn_s").dataset("tiny_digits"))
+    pictures = np.stack([np.asarray(picture(example.input)) for example in examples])
+    digits = np.array([example.target for example in examples])
+    fitted = zoo.get(task, "tiny_cnn_s").fit((pictures, targets(digits)))
+    fitted.report(tmp_path)
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert told["metrics"][metric]["n"]
+    assert (tmp_path / f"{figure}.png").is_file()
+    (check,) = fitted.export(tmp_path, format="onnx").checks
+    assert check.difference < 1e-5
 
 
 PAIRS = (("red", "horse"), ("red", "hammer"), ("small", "dog"), ("small", "drill"))

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import BackboneError, OptionError
+from pydantic import ValidationError
+
+from zoo.errors import BackboneError, OptionError, SpecError
 from zoo.formats import format_of
 from zoo.safety import ops_of, refuse_code, text_ops
 from zoo.signatures import CALL, SavedModel, Signature, Tensor, read_signatures
@@ -41,8 +43,13 @@ class Inspected:
         self.facts.append((fact, str(value), basis))
 
     def spec(self, name: str) -> BackboneSpec:
-        """The row as a spec."""
-        return BackboneSpec.model_validate({"name": name, **self.row})
+        """The row as a spec; raises SpecError where the user's answers contradict each other or the file."""
+        try:
+            return BackboneSpec.model_validate({"name": name, **self.row})
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise SpecError(f"{str(self.path)!r} can't have such a row: field {field!r}: {first['msg']}") from error
 
     def bind(self, **changes: Any) -> None:
         """Change facts of the output."""

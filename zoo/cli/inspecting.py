@@ -49,6 +49,7 @@ def inspect_command(place: str, as_json: bool, **asked: Any) -> None:
 
     found = _inspected(place, **asked)
     row = {"name": _name(place), **found.row}
+    found.spec(row["name"])  # which tells what does not fit
     if as_json:
         facts = [{"fact": fact, "value": value, "basis": basis} for fact, value, basis in found.facts]
         click.echo(json.dumps({"facts": facts, "row": row}, indent=1))
@@ -93,9 +94,7 @@ def _inspected(place: str, probed: bool, pictures: Path | None, **asked: Any) ->
 
     weights = place_of(place)
     path = fetch(weights, wanted_by=f"{place!r}")
-    labels = asked.pop("labels")
-    if labels and Path(labels).is_file():
-        labels = [line.strip() for line in Path(labels).read_text(encoding="utf-8").splitlines() if line.strip()]
+    labels = _labels(asked.pop("labels"))
     before = asked.pop("preprocessor")
     told = place_of(before).model_dump(exclude_none=True) if before else None
     found = inspect_saved_model(path, weights.model_dump(exclude_none=True), labels=labels, preprocessor=told, **asked)
@@ -105,6 +104,17 @@ def _inspected(place: str, probed: bool, pictures: Path | None, **asked: Any) ->
             raise OptionError(f"{str(pictures)!r} holds {len(files)} pictures; a probe needs two or more")
         probe(found, files and files[:: -(-len(files) // MOST)])
     return found
+
+
+def _labels(asked: str | None) -> str | list[str] | None:
+    """The name of a label space, or the lines of a file."""
+    if not asked or not Path(asked).is_file():
+        return asked
+    try:
+        lines = Path(asked).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"the labels {asked!r} can't be read: {error}; write one name a line, in UTF-8") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _name(place: str) -> str:

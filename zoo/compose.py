@@ -91,7 +91,12 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
     folder = Path(path)
     task, spec = read_saved(folder)
     model = get(task, spec, **options)
-    if "fitted" not in saved_facts(folder):
+    facts = saved_facts(folder)
+    if "whole" in facts:
+        from zoo.transfer.whole import load_whole
+
+        return load_whole(folder, model)
+    if "fitted" not in facts:
         return model.task.restored(model, folder.absolute())
     from zoo.transfer.fitted import load_fitted
 

@@ -180,6 +180,8 @@ class BackboneSpec(Spec):
     companions: handle -> what it is, for modules that belong to this network and answer no task.
     imports: modules that must be imported before the weights are read (`tensorflow_text` registers its ops so).
     options: facts for the loader alone, such as the Keras class to build.
+    trainer: a `zoo.transfer.whole.Trainer`, which trains the network whole with a loss of its own; None where there is
+        none, as with most published networks.
     """
 
     name: Name
@@ -201,6 +203,7 @@ class BackboneSpec(Spec):
     imports: tuple[str, ...] = ()
     loader: Loader = SAVED_MODEL_LOADER
     options: dict[str, Any] = Field(default_factory=dict)
+    trainer: Loader | None = None
 
 
 class OptionSpec(Spec):

@@ -5,5 +5,15 @@ from __future__ import annotations
 from zoo.transfer.fitted import FittedModel, History
 from zoo.transfer.folds import CrossValidation, cross_validate
 from zoo.transfer.training import fit
+from zoo.transfer.whole import Lesson, WholeModel, fit_whole
 
-__all__ = ["CrossValidation", "FittedModel", "History", "cross_validate", "fit"]
+__all__ = [
+    "CrossValidation",
+    "FittedModel",
+    "History",
+    "Lesson",
+    "WholeModel",
+    "cross_validate",
+    "fit",
+    "fit_whole",
+]

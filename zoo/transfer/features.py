@@ -82,11 +82,12 @@ def extract(
     except OSError as error:
         raise WeightsError(f"the cache {str(_folder())!r} can't be written: {error}; ZOO_FEATURES moves it") from error
     found = _read(folder, dataset)
-    _require_readable(found.failed, dataset, max_unreadable)
+    require_readable(found.failed, dataset, max_unreadable)
     return found
 
 
-def _require_readable(failed: Sequence[Failed], dataset: Dataset, limit: int | float) -> None:
+def require_readable(failed: Sequence[Failed], dataset: Dataset, limit: int | float) -> None:
+    """Raise DatasetError where more of `dataset` than `limit`, a number or a share, could not be read."""
     if limit < 0 or (isinstance(limit, float) and limit > 1):
         raise OptionError(f"max_unreadable={limit!r} means nothing; it is a number of examples, or a share in 0..1")
     if len(failed) > (limit * len(dataset) if isinstance(limit, float) else limit):

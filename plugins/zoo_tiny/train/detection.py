@@ -22,19 +22,20 @@ from zoo_tiny.train.saving import save_module
 SIDE = 128  # what a picture is resized to before the network sees it
 CLASSES = len(NAMES)
 SCENES = 5000  # to learn from
+INPUT = tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")
 MOST = 100  # detections a picture
 NEAR = 0.3  # a cell learns edges where its share in a centre is at least this
 
 
-def small() -> keras.Model:
+def small(classes: int = CLASSES) -> keras.Model:
     """Cells of 8 pixels."""
     pixels, x = _pixels()
     x = convolution(convolution(x, 16, stride=2), 24, stride=2)
     x = convolution(convolution(x, 32, stride=2), 32)
-    return keras.Model(pixels, _head(x))
+    return keras.Model(pixels, _head(x, classes))
 
 
-def medium() -> keras.Model:
+def medium(classes: int = CLASSES) -> keras.Model:
     """Cells of 4 pixels, which also see what a coarser grid found around them."""
     pixels, x = _pixels()
     x = convolution(x, 16, stride=2)
@@ -43,7 +44,7 @@ def medium() -> keras.Model:
     x = convolution(x, 64)
     x = convolution(x, 64, dilation=2)
     x = keras.layers.Add()([keras.layers.UpSampling2D()(keras.layers.Conv2D(32, 1)(x)), fine])
-    return keras.Model(pixels, _head(convolution(x, 48)))
+    return keras.Model(pixels, _head(convolution(x, 48), classes))
 
 
 def _pixels() -> tuple[keras.KerasTensor, keras.KerasTensor]:
@@ -51,10 +52,10 @@ def _pixels() -> tuple[keras.KerasTensor, keras.KerasTensor]:
     return pixels, keras.layers.Rescaling(1 / 127.5, -1.0)(pixels)
 
 
-def _head(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Ten logits and four logarithms of distances for each cell."""
+def _head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+    """A logit for each class and four logarithms of distances for each cell."""
     # A bias of -4 starts with few centres: nearly all cells have none.
-    heat = keras.layers.Conv2D(CLASSES, 1, bias_initializer=keras.initializers.Constant(-4.0))(x)
+    heat = keras.layers.Conv2D(classes, 1, bias_initializer=keras.initializers.Constant(-4.0))(x)
     edges = keras.layers.Conv2D(4, 1)(x)
     return keras.layers.Concatenate()([heat, edges])
 
@@ -63,7 +64,7 @@ def _head(x: keras.KerasTensor) -> keras.KerasTensor:
 class Recipe:
     """A network, and how often it sees all scenes."""
 
-    build: Callable[[], keras.Model]
+    build: Callable[..., keras.Model]
     epochs: int
 
 
@@ -79,11 +80,11 @@ def train(out: Path) -> None:
         network = recipe.build()
         targets = np.stack([target(scene, network.output_shape[1]) for scene in shown])
         learn(network, pixels, targets, loss, epochs=recipe.epochs, batch_size=16, rate=4e-3)
-        spec = tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")
-        save_module(network, _detector(network), spec, out / name / "boxes")
+        save_module(network, detector(network), INPUT, out / name / "boxes")
 
 
-def _detector(network: keras.Model) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+def detector(network: keras.Model) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """The function of uint8 [1, h, w, 3] that a module of `network` holds."""
     return lambda picture: detections(network(seen(picture), training=False))
 
 
@@ -92,13 +93,13 @@ def seen(pictures: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(tf.image.resize(pictures, (SIDE, SIDE))), tf.uint8)
 
 
-def target(scene: Scene, cells: int) -> np.ndarray:
-    """What the network is to say of a scene: float32 [cells, cells, 15].
+def target(scene: Scene, cells: int, classes: int = CLASSES) -> np.ndarray:
+    """What the network is to say of a scene: float32 [cells, cells, classes + 5].
 
     For each cell how near it is to the centre of a digit of each class, 0..1; its distances in cells from that digit's
     left, top, right and bottom edges; and the weight of these.
     """
-    target = np.zeros((cells, cells, CLASSES + 5), np.float32)
+    target = np.zeros((cells, cells, classes + 5), np.float32)
     height, width = scene.pixels.shape[:2]
     centres = np.arange(cells) + 0.5
     for box, digit in zip(scene.boxes, scene.digits, strict=True):
@@ -112,7 +113,7 @@ def target(scene: Scene, cells: int) -> np.ndarray:
         rows, columns = np.nonzero(own)
         x, y = centres[columns], centres[rows]
         distances = np.stack([x - left, y - top, right - x, bottom - y], -1)
-        target[rows, columns, CLASSES:-1] = np.maximum(distances, 0.1)
+        target[rows, columns, classes:-1] = np.maximum(distances, 0.1)
         target[rows, columns, -1] = share[own]
     return target
 
@@ -123,14 +124,15 @@ def _spread(length: float) -> float:
 
 def loss(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
     """The focal loss of the heat, and one minus the intersection over union of the edges, a scene's digit each."""
-    heat, edges = target[..., :CLASSES], target[..., CLASSES:-1]
+    classes = output.shape[-1] - 4
+    heat, edges = target[..., :classes], target[..., classes:-1]
     weight = target[..., -1]
-    logits = output[..., :CLASSES]
+    logits = output[..., :classes]
     found = tf.sigmoid(logits)
     is_centre = tf.cast(heat == 1, tf.float32)
     missed = -is_centre * (1 - found) ** 2 * tf.math.log_sigmoid(logits)
     invented = -(1 - is_centre) * (1 - heat) ** 4 * found**2 * tf.math.log_sigmoid(-logits)
-    overlap = _overlap(edges, tf.exp(tf.clip_by_value(output[..., CLASSES:], -5.0, 5.0)))
+    overlap = _overlap(edges, tf.exp(tf.clip_by_value(output[..., classes:], -5.0, 5.0)))
     digits = tf.maximum(tf.reduce_sum(is_centre), 1.0)
     off = tf.reduce_sum(weight * (1 - overlap)) / tf.maximum(tf.reduce_sum(weight), 1.0)
     return tf.reduce_sum(missed + invented) / digits + 2 * off
@@ -149,12 +151,12 @@ def detections(output: tf.Tensor) -> dict[str, tf.Tensor]:
 
     A class' peak is a cell that no neighbour of its exceeds: that is all the suppression there is.
     """
-    cells = output.shape[1]
-    heat = tf.sigmoid(output[..., :CLASSES])
+    cells, classes = output.shape[1], output.shape[-1] - 4
+    heat = tf.sigmoid(output[..., :classes])
     peaks = tf.where(heat >= tf.nn.max_pool2d(heat, 3, 1, "SAME"), heat, 0.0)
     scores, places = tf.math.top_k(tf.reshape(peaks, [1, -1]), MOST)
-    cell, digit = places // CLASSES, places % CLASSES
-    edges = tf.gather(tf.reshape(tf.exp(output[..., CLASSES:]), [1, -1, 4]), cell, axis=1, batch_dims=1)
+    cell, digit = places // classes, places % classes
+    edges = tf.gather(tf.reshape(tf.exp(output[..., classes:]), [1, -1, 4]), cell, axis=1, batch_dims=1)
     x, y = tf.cast(cell % cells, tf.float32) + 0.5, tf.cast(cell // cells, tf.float32) + 0.5
     corners = [y - edges[..., 1], x - edges[..., 0], y + edges[..., 3], x + edges[..., 2]]
     return {

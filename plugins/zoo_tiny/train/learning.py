@@ -43,10 +43,13 @@ def learn(
     epochs: int,
     batch_size: int,
     rate: float,
-) -> None:
-    """Adam with decoupled weight decay, its rate falling from `rate` to nothing along a cosine."""
+    validation: tuple[Any, np.ndarray] | None = None,
+) -> dict[str, list[float]]:
+    """Adam with decoupled weight decay, its rate falling from `rate` to nothing along a cosine; returns the history."""
     steps = math.ceil(len(targets) / batch_size) * epochs
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     # XLA makes these networks slower on a CPU, not faster.
     network.compile(keras.optimizers.AdamW(schedule, weight_decay=1e-3), loss, jit_compile=False)
-    network.fit(inputs, targets, batch_size=batch_size, epochs=epochs, verbose=int(visible()))
+    told = int(visible())
+    found = network.fit(inputs, targets, batch_size=batch_size, epochs=epochs, validation_data=validation, verbose=told)
+    return found.history

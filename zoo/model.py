@@ -193,10 +193,9 @@ class Model:
         >>> flowers = zoo.get("classification", "mobilenet_v2_100_224").fit("folder:flowers/")
         >>> flowers.history["val_accuracy"], str(flowers.predict("rose.jpg"))
         """
-        from zoo.transfer import fit, fit_whole
+        from zoo.transfer import fitting
 
-        whole = self.spec.trainer is not None and not self.task.spec.trainable
-        return fit_whole(self, data, **settings) if whole else fit(self, data, **settings)
+        return fitting(self)(self, data, **settings)
 
     def cross_validate(self, data: Any, **settings: Any) -> Any:
         """Scores of heads, each judged on a part that it has not seen: see `zoo.transfer.folds.cross_validate`."""

@@ -149,3 +149,13 @@ def test_numbers_that_are_all_the_same_have_no_share_explained():
     assert found.told["metrics"]["r2"]["value"] is None
     assert found.told["metrics"]["bias"]["value"] == pytest.approx(0.5)
     assert all(drawn.light for drawn in found.drawn)
+
+
+def test_both_bars_of_a_step_are_seen_whole():
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    curves({"accuracy": [0.9], "loss": [0.5], "val_accuracy": [0.8], "val_loss": [0.6]}).draw(figure, LIGHT)
+    for axes in figure.axes:
+        low, high = sorted(axes.get_ylim())
+        assert [low <= bar.get_y() and bar.get_y() + bar.get_height() <= high for bar in axes.patches] == [True, True]

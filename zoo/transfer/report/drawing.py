@@ -130,7 +130,7 @@ def curves(history: Mapping[str, Sequence[float]]) -> Drawn:
             series = [(what, history[key], colour) for what, key, colour in sides if key in history]
             (_bars if epochs < 2 else _lines)(axes, series)
             axes.set_title(name.replace("_", " "))
-            if "accuracy" in name:
+            if "accuracy" in name and epochs > 1:
                 axes.set_ylim(top=1.02)
 
     last = ", ".join(f"{name} {values[-1]:.4f}" for name, values in history.items() if values)

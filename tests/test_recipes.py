@@ -1,6 +1,7 @@
 """The recipes under `examples/recipes` run from end to end, on a handful of pictures with weights that are at hand."""
 
 import csv
+import functools
 import importlib
 import re
 from pathlib import Path
@@ -36,6 +37,14 @@ def digits(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def weights_file():
+    """A file of random weights of a Keras Application, made once: as whoever has a file of their own runs a recipe."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(RECIPES))
+        return functools.cache(importlib.import_module("recipe").random_weights)
+
+
 @pytest.fixture
 def recipe(monkeypatch, tmp_path, capsys):
     """Runs a recipe, and gives the lines that it prints."""
@@ -58,12 +67,20 @@ def test_every_recipe_is_run_and_told_of():
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_recipe_runs_the_named_architecture(name, recipe, digits):
-    header, *told = recipe(name, "--data", f"folder:{digits}", "--weights", "random", *PICTURES[name])
+def test_a_recipe_runs_the_named_architecture(name, recipe, digits, weights_file):
     backbone = re.sub("^(flowers|cifar10|dogs)_|^cats_and_dogs$", "", name) or "mobilenet_v2"
+    file = weights_file(f"{backbone}.keras_in1k")
+    header, *told = recipe(name, "--data", f"folder:{digits}", "--weights", file, *PICTURES[name])
     assert header.startswith(f"{backbone}.keras_in1k on folder:")
-    assert header.endswith("weights: random, so that no accuracy is shown")
+    assert header.endswith(f"weights: local, {file}")
     assert re.search(r"frozen, \w+ head: 4 examples", "\n".join(told))
+    assert re.match(r"validation accuracy [01]\.\d+ on 2 examples", told[-1])
+
+
+def test_no_accuracy_is_shown_of_random_weights(recipe, digits):
+    header, *told = recipe("flowers_mobilenet_v2", "--data", f"folder:{digits}", "--weights", "random")
+    assert header.endswith("weights: random, so that no accuracy is shown")
+    assert "4 examples" in told[-1]
     assert "accuracy" not in "\n".join(told)
 
 

@@ -178,7 +178,7 @@ def test_rare_classes_may_count_as_much_as_common_ones(model, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"strategy": "full"}, "no strategy 'full'"),
+        ({"strategy": "half"}, "no strategy 'half'"),
         ({"head": "tree"}, "no head 'tree'"),
         ({"head": "logistic", "epochs": 3}, "solved, not descended"),
         ({"epochs": 0}, "epochs=0"),

@@ -27,6 +27,7 @@ class Settings:
     callbacks: Sequence[Any] = ()
     class_weight: dict[int, float] | None = None
     seed: int = 0
+    patience: int | None = None  # epochs without a lower validation loss; then the best weights come back
 
 
 def descend(
@@ -56,10 +57,13 @@ def descend(
         """Keras takes the batches of a tf.data.Dataset in half the time that it needs for those of an array."""
         return tf.data.Dataset.from_tensor_slices((np.float32(scale) * features, targets))
 
+    stopping = []
+    if settings.patience is not None:
+        stopping = [keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True)]
     found = model.fit(
         examples(*train).shuffle(len(train[1]), seed=settings.seed).batch(settings.batch_size),
         validation_data=examples(*test).batch(JUDGED_AT_ONCE),
-        callbacks=[keras.callbacks.TerminateOnNaN(), *settings.callbacks],
+        callbacks=[keras.callbacks.TerminateOnNaN(), *stopping, *settings.callbacks],
         epochs=settings.epochs,
         shuffle=False,  # done already; Keras warns that it can't
         class_weight=settings.class_weight,

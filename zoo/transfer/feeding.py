@@ -96,7 +96,10 @@ class Feed:
         else:
             inputs = tf.TensorSpec([None], tf.string)
         targets = tf.TensorSpec([None, *self.examples.targets.shape[1:]], self.examples.targets.dtype)
-        return tf.data.Dataset.from_generator(self, output_signature=(inputs, targets)).prefetch(2)
+        found = tf.data.Dataset.from_generator(self, output_signature=(inputs, targets))
+        if not isinstance(self.spec, ImageInput) or self.spec.size:  # else batches end where another size begins
+            found = found.apply(tf.data.experimental.assert_cardinality(self.steps))
+        return found.prefetch(2)
 
 
 def examples_of(model: Model, dataset: Dataset, ids: Sequence[str], places: Array) -> list[Any]:

@@ -37,7 +37,10 @@ class History:
 
 @dataclass(frozen=True)
 class Training:
-    """How a head was fitted, so that it can be told and repeated; seconds: of each part."""
+    """How a model was fitted, so that it can be told and repeated; seconds: of each part.
+
+    trained, frozen: how many numbers of the backbone's variables were trained, and how many were not; None: unknown.
+    """
 
     strategy: str
     head: str
@@ -48,6 +51,8 @@ class Training:
     seed: int
     seconds: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    trained: int = 0
+    frozen: int | None = None
 
 
 class Headed(Compiled):
@@ -107,6 +112,7 @@ class FittedModel(Model):
             trust_code=source.trust_code,
         )
         self._compiled.update(source.loaded("features"))
+        self._from = source  # the files of a backbone that was trained go with it
         self.head = head
         self.history = history
         self.training = training

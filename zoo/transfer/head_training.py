@@ -36,6 +36,7 @@ class HeadSettings:
     class_weight: str | Mapping[int, float] | None = None
     callbacks: Sequence[Any] = ()
     seed: int = 0
+    patience: int | None = None
 
 
 def train_head(
@@ -62,7 +63,9 @@ def train_head(
         )
     batch = settings.batch_size or min(BATCH, len(train[1]))
     epochs = settings.epochs or EPOCHS
-    descent = Settings(epochs, batch, settings.learning_rate, settings.callbacks, weights, settings.seed)
+    descent = Settings(
+        epochs, batch, settings.learning_rate, settings.callbacks, weights, settings.seed, settings.patience
+    )
     return *descend(kind, train, test, objective, settings.dropout, descent), kind
 
 

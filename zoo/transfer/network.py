@@ -82,7 +82,7 @@ class Network:
 
     def weights(self) -> list[Array]:
         """Copies of all that training may change: the stages' variables and the head's, the state of dropout too."""
-        return [np.array(variable.value) for variable in self._all()]
+        return [variable.numpy() for variable in self._all()]
 
     def restore(self, arrays: Sequence[Array]) -> None:
         """Set what `weights` gave."""
@@ -91,7 +91,7 @@ class Network:
 
     def optimizer_weights(self) -> list[Array]:
         """Copies of the optimiser's variables."""
-        return [np.array(variable.value) for variable in self.model.optimizer.variables]
+        return [variable.numpy() for variable in self.model.optimizer.variables]
 
     def restore_optimizer(self, arrays: Sequence[Array]) -> None:
         """Set what `optimizer_weights` gave."""
@@ -104,7 +104,7 @@ class Network:
         if isinstance(before, KerasHead):
             return KerasHead(self._head)
         dense = [layer for layer in self._head.layers if type(layer).__name__ == "Dense"]
-        (kernel, bias), *rest = [(np.array(layer.kernel.value), np.array(layer.bias.value)) for layer in dense]
+        (kernel, bias), *rest = [(layer.kernel.numpy(), layer.bias.numpy()) for layer in dense]
         return DenseHead(((kernel * np.float32(self._scale), bias), *rest))
 
     def _all(self) -> list[Any]:

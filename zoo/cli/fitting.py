@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli import zoo
-from zoo.cli.running import make_folder, runtime_options
+from zoo.cli.running import make_folder, parse_labels, runtime_options
 
 
 def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | float:
@@ -41,7 +41,24 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | floa
     callback=_limit,
     help="How many examples, or which share of them, may be unreadable.",
 )
-@click.option("--strategy", default="frozen", show_default=True, help="frozen: the backbone stays as it is.")
+@click.option(
+    "--strategy",
+    default="frozen",
+    show_default=True,
+    type=click.Choice(["frozen", "last", "full", "gradual", "mixed"]),
+    help="frozen: a head alone; last, full, gradual, mixed: stages of the backbone too.",
+)
+@click.option("--unfreeze", help="For last and gradual: how many stages from the top, or their names with commas.")
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="NAME=HOW",
+    help="For mixed: block_16=train, Conv_1=1e-5, head=freeze; others are frozen.",
+)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Constant; else chosen and varied.")
+@click.option("--early-stopping", type=click.IntRange(min=1), help="Stop after so many epochs without progress.")
+@click.option("--mixed-precision", is_flag=True, help="Train the backbone in half precision.")
 @click.option(
     "--head",
     default="auto",
@@ -65,6 +82,11 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | floa
 @click.option("--input-column", help="The column of a table that holds the inputs.")
 @click.option("--label-column", help="The column of a table that holds the labels.")
 @click.option("--columns", help="The names of all columns of a table without a header: label,title,...")
+@click.option(
+    "--labels",
+    callback=parse_labels,
+    help="The label space of the dataset's class numbers, such as imagenet-1000, or the names in order: dog,cat.",
+)
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
@@ -106,13 +128,16 @@ def fit_command(
     opened = open_model(model, runtime=runtime, precision=precision, device=device, input_range=input_range)
     given = click.get_current_context().get_parameter_source("batch_size") is not click.core.ParameterSource.DEFAULT
     settings["batch_size"] = batch_size if given else None
+    tuning = _tuning(settings)
+    if out is None and tuning:
+        raise click.UsageError(f"--folds fits heads alone; {', '.join(sorted(tuning))} mean nothing beside it")
     if preview:
         _preview(opened, data, preview, settings)
     if out is None:
         found = opened.cross_validate(data, folds=folds, **settings)
         click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
         return
-    settings |= {"validation": _part(validation), "test": _part(test)}
+    settings |= {"validation": _part(validation), "test": _part(test), **tuning}
     fitted = opened.fit(data, **settings)
     saved = fitted.save(out)
     page = fitted.report(report) if report else None
@@ -137,6 +162,27 @@ def fit_command(
     click.echo(f"saved in {saved}")
     if page:
         click.echo(f"report in {page}")
+
+
+def _tuning(settings: dict[str, Any]) -> dict[str, Any]:
+    """What was said of how to train a backbone, in `fit`'s words, taken out of `settings`."""
+    unfreeze, stages = settings.pop("unfreeze"), settings.pop("stages")
+    given = {name: settings.pop(name) for name in ("learning_rate", "early_stopping", "mixed_precision")}
+    if unfreeze is not None:
+        given["unfreeze"] = int(unfreeze) if unfreeze.isdigit() else unfreeze.split(",")
+    if stages:
+        given["mixed"] = dict(_stage(text) for text in stages)
+    return {name: value for name, value in given.items() if value} | ({"unfreeze": 0} if unfreeze == "0" else {})
+
+
+def _stage(text: str) -> tuple[str, str | float]:
+    name, sign, how = text.rpartition("=")
+    try:
+        return name, float(how)
+    except ValueError:
+        if not sign or not name:
+            raise click.UsageError(f"--stage {text!r} is no NAME=HOW, such as block_16=train or Conv_1=1e-5") from None
+        return name, how
 
 
 def _preview(model: Any, data: str, file: Path, settings: dict[str, Any]) -> None:

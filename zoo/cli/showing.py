@@ -9,6 +9,7 @@ import click
 
 from zoo.cli import zoo
 from zoo.cli.listing import called, input_in_short, tasks_of
+from zoo.measured import kept
 from zoo.plugins import installed
 from zoo.specs import BackboneSpec, ImageInput, OutputSpec, Published, TextInput
 
@@ -17,14 +18,19 @@ Line = tuple[str, str]
 
 @zoo.command("show")
 @click.argument("name")
+@click.option("--stages", is_flag=True, help="List the stages that 'zoo fit --unfreeze' takes; loads the network.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def show_command(name: str, as_json: bool) -> None:
+def show_command(name: str, stages: bool, as_json: bool) -> None:
     """Show every fact about the backbone NAME (a name, alias or handle), and where it is from.
 
     What says nothing else is from the page named as source. What the publisher does not say is shown as unstated.
+    Measured is what `zoo bench` found on this machine.
     """
     plugins = installed()
     spec = plugins.backbones.get(name)
+    if stages:
+        _stages(spec, as_json)
+        return
     if as_json:
         click.echo(json.dumps(spec.model_dump(mode="json"), indent=1))
         return
@@ -40,11 +46,33 @@ def show_command(name: str, as_json: bool) -> None:
         *(line for output in spec.outputs for line in _output(spec, output)),
         *(("companion", f"{handle}: {what}") for handle, what in spec.companions.items()),
         *(("published", _figure(figure)) for figure in spec.published),
+        *(("measured", f"{figures}: {setting} ({date})") for setting, figures, date in kept(spec.name)),
         ("unstated", ", ".join(spec.unstated)),
     ]
     for key, value in lines:
         if value:
             click.echo(f"{key:<12} {value}")
+
+
+def _stages(spec: BackboneSpec, as_json: bool) -> None:
+    from zoo import weights
+    from zoo.backbone import load_backbone
+    from zoo.transfer.stages import stages_of
+
+    output = "features" if "features" in spec.outputs else next(iter(spec.outputs))
+    file = weights.fetch(spec.outputs[output].weights, wanted_by=f"the stages of {spec.name!r}")
+    files = {"weights": file}
+    if before := getattr(spec.input, "preprocessor", None):
+        files["preprocessor"] = weights.fetch(before, wanted_by=f"the preprocessor of {spec.name!r}")
+    found = stages_of(load_backbone(spec, output, files))
+    if as_json:
+        rows = [{"stage": s.name, "parameters": s.parameters, "trainable": s.trainable} for s in found]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    width = max(len("stage"), *(len(stage.name) for stage in found))
+    click.echo(f"{'stage':<{width}} {'parameters':>12} {'trainable':>12}")
+    for stage in found:
+        click.echo(f"{stage.name:<{width}} {stage.parameters:>12,} {stage.trainable:>12,}")
 
 
 def _facts(spec: BackboneSpec) -> Iterator[Line]:

@@ -30,7 +30,7 @@ LAYERS = [
         "signatures",
         "safety",
     },
-    {"plugins", "weights", "sources", "inventory", "bundle", "inputs", "formats"},
+    {"plugins", "weights", "measured", "sources", "inventory", "bundle", "inputs", "formats"},
     {"backbone", "task", "runtime", "dataset", "batches", "evaluation", "saved", "ranges"},
     {"model", "search", "conversion", "graph", "inspection", "probing", "mixed_precision", "parts", "split"},
     {"compose", "export", "transfer", "tuning", "verification"},

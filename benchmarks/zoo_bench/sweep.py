@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from zoo.measured import keep
 from zoo_bench.job import BASELINES, Job
 from zoo_bench.row import Row, append_row
 from zoo_bench.runner import Runner
@@ -34,8 +35,19 @@ def sweep(runner: Runner, jobs: Sequence[Job], seed: int, workers: int, out: Pat
             for number, row in enumerate(rows, start=1):
                 if out:
                     append_row(out, row)
+                if row.error is None and not row.fit:
+                    keep(row.backbone, *_in_words(row))
                 finish(number, row)
                 yield row
+
+
+def _in_words(row: Row) -> tuple[str, str]:
+    """Under which setting a row was measured, and its main figures."""
+    data = f" on {row.dataset.name}" if row.dataset and row.metrics else ""
+    setting = f"{row.task}{data}, {row.runtime} {row.precision} on {row.device_id}, batch {row.batch_size}"
+    found = [f"{name} {value.value:.3f}" for name, value in row.metrics.items() if value.value is not None][:1]
+    found += [f"{row.throughput.value:,.1f} inputs/s"] if row.throughput and row.throughput.value else []
+    return setting, ", ".join(found)
 
 
 def _side_by_side(

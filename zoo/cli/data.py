@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli import zoo
+from zoo.cli.running import parse_labels
 
 
 @zoo.command("data")
@@ -19,7 +20,11 @@ from zoo.cli import zoo
 )
 @click.option("--label-column", help="The column of a table that holds the labels.")
 @click.option("--columns", help="The names of all columns of a table without a header: label,title,...")
-@click.option("--labels", help="The label space of the dataset's class numbers, such as imagenet-1000.")
+@click.option(
+    "--labels",
+    callback=parse_labels,
+    help="The label space of the dataset's class numbers, such as imagenet-1000, or the names in order: dog,cat.",
+)
 @click.option(
     "--decode/--headers",
     default=None,

@@ -24,6 +24,11 @@ def parse_range(ctx: click.Context, param: click.Parameter, value: str | None) -
     return low, high
 
 
+def parse_labels(ctx: click.Context, param: click.Parameter, value: str | None) -> str | tuple[str, ...] | None:
+    """A callback of options: `dog,cat` as two names, in the order of their numbers; one word is a space's name."""
+    return tuple(name.strip() for name in value.split(",")) if value and "," in value else value
+
+
 RUNTIME_OPTIONS = (
     click.option("--runtime", default="tf", show_default=True, help="What computes ('zoo list --runtimes')."),
     click.option("--precision", default="fp32", show_default=True, help="The precision of the numbers."),
@@ -109,7 +114,11 @@ def predict_command(
 @click.option("--input-column", help="The column of a table that holds the inputs.")
 @click.option("--label-column", help="The column of a table that holds the labels.")
 @click.option("--columns", help="The names of all columns of a table without a header: label,title,...")
-@click.option("--labels", help="The label space of the dataset's class numbers, such as imagenet-1000.")
+@click.option(
+    "--labels",
+    callback=parse_labels,
+    help="The label space of the dataset's class numbers, such as imagenet-1000, or the names in order: dog,cat.",
+)
 @runtime_options
 def eval_command(
     model: str,

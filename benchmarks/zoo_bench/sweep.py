@@ -78,7 +78,7 @@ def _progress(jobs: Sequence[Job], *, quiet: bool) -> Iterator[tuple[Callable[[J
     def line(number: int, row: Row) -> str:
         ran = f" {row.runtime} {row.precision} batch {row.batch_size}" if several else ""
         told = row.error if row.error is not None else f"{row.duration:.1f} s"
-        fitted = f" {row.strategy}" if fits else ""
+        fitted = f" {row.strategy}" if fits and row.strategy != row.backbone else ""
         return f"[{number}/{total}] {row.name}{fitted}{ran}: {told}"
 
     if quiet or not visible():

@@ -12,8 +12,45 @@ from zoo.transfer.stages import stage_name, stages_of
 from zoo.transfer.strategies import plan
 
 GOLDEN = {
-    "mobilenet_v2.keras_in1k": ["Conv1", "expanded_conv", *(f"block_{n}" for n in range(1, 17)), "Conv_1"],
+    "MobileNetV2": ["Conv1", "expanded_conv", *(f"block_{n}" for n in range(1, 17)), "Conv_1"],
+    "InceptionV3": ["stem", *(f"mixed{n}" for n in range(11))],
+    "ResNet50": [
+        "conv1",
+        *(f"conv{n}_block{m}" for n, count in ((2, 3), (3, 4), (4, 6), (5, 3)) for m in range(1, count + 1)),
+    ],
 }
+
+
+class Application(zoo.Backbone):
+    """A Keras Application with random weights."""
+
+    def load(self):
+        import keras
+
+        build = getattr(keras.applications, self.files["application"])
+        self.model = build(weights=None, include_top=False, pooling="avg", input_shape=(96, 96, 3))
+
+    def forward(self, batch, training=False):
+        return {"features": self.model(batch, training=training)}
+
+    def parameters(self):
+        return self.model.count_params()
+
+    def variables(self):
+        from zoo_keras.trainable import variables_by_path
+
+        return variables_by_path(self.model)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+@pytest.mark.parametrize("application", GOLDEN)
+def test_the_stages_of_known_networks(application):
+    spec = zoo.get("classification", "tiny_cnn_m").spec.model_copy(update={"input": zoo.ImageInput(size=(96, 96))})
+    backbone = Application(spec, "features", {"application": application})
+    backbone.load()
+    stages = stages_of(backbone)
+    assert [stage.name for stage in stages] == GOLDEN[application]
+    assert sum(stage.parameters for stage in stages) == backbone.parameters()
 
 
 def loaded(name, output="features"):
@@ -31,7 +68,7 @@ def test_the_stages_of_a_network_hold_all_its_parameters():
 @pytest.mark.assets
 def test_the_stages_of_a_saved_mobilenet(assets):
     stages = stages_of(loaded("real_mobilenet_v2"))
-    assert [stage.name for stage in stages] == GOLDEN["mobilenet_v2.keras_in1k"]
+    assert [stage.name for stage in stages] == GOLDEN["MobileNetV2"]
     assert sum(stage.parameters for stage in stages) == 2_257_984
 
 

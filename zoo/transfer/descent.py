@@ -13,6 +13,7 @@ from zoo.runtime import Array
 from zoo.transfer.fitted import History
 from zoo.transfer.heads import Head, as_head, keras_head
 from zoo.transfer.objective import Objective
+from zoo.transfer.warming import Start
 
 JUDGED_AT_ONCE = 1024  # features that a head takes when it is judged
 
@@ -28,6 +29,7 @@ class Settings:
     class_weight: dict[int, float] | None = None
     seed: int = 0
     patience: int | None = None  # epochs without a lower validation loss; then the best weights come back
+    start: Start | None = None
 
 
 def descend(
@@ -57,6 +59,8 @@ def descend(
         """Keras takes the batches of a tf.data.Dataset in half the time that it needs for those of an array."""
         return tf.data.Dataset.from_tensor_slices((np.float32(scale) * features, targets))
 
+    if settings.start is not None:
+        settings.start.give(model, scale)
     stopping = []
     if settings.patience is not None:
         stopping = [keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True)]

@@ -16,6 +16,7 @@ from zoo.transfer.descent import Settings, descend
 from zoo.transfer.fitted import History
 from zoo.transfer.heads import Head
 from zoo.transfer.objective import Objective
+from zoo.transfer.warming import Start
 
 BATCH = 32
 EPOCHS = 30
@@ -37,6 +38,7 @@ class HeadSettings:
     callbacks: Sequence[Any] = ()
     seed: int = 0
     patience: int | None = None
+    start: Start | None = None
 
 
 def train_head(
@@ -48,7 +50,7 @@ def train_head(
     """
     kind = settings.head
     if kind == "auto":
-        small = settings.epochs is None and len(train[1]) <= MANY
+        small = settings.epochs is None and settings.start is None and len(train[1]) <= MANY
         kind = objective.solver if small and objective.solvable else "linear"
     weights = objective.class_weights(settings.class_weight, train[1])
     _check_solver(kind, objective)
@@ -64,7 +66,14 @@ def train_head(
     batch = settings.batch_size or min(BATCH, len(train[1]))
     epochs = settings.epochs or EPOCHS
     descent = Settings(
-        epochs, batch, settings.learning_rate, settings.callbacks, weights, settings.seed, settings.patience
+        epochs,
+        batch,
+        settings.learning_rate,
+        settings.callbacks,
+        weights,
+        settings.seed,
+        settings.patience,
+        settings.start,
     )
     return *descend(kind, train, test, objective, settings.dropout, descent), kind
 

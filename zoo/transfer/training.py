@@ -20,10 +20,12 @@ from zoo.transfer.fitted import FittedModel, Training
 from zoo.transfer.head_training import SOLVED, HeadSettings, evaluation_of, train_head
 from zoo.transfer.held import HeldOut
 from zoo.transfer.objective import OBJECTIVES, objective_of
+from zoo.transfer.sizes import enlargement, sized
 from zoo.transfer.splits import Opened, held_out, open_data
 from zoo.transfer.strategies import STRATEGIES
 from zoo.transfer.unfrozen import Part, TuningSettings
 from zoo.transfer.views import view_features
+from zoo.transfer.warming import start_of
 
 HEADS = ("auto", *SOLVED, "linear", "hidden")
 HEAD_RATE = 3e-3  # of Adam, for a head alone
@@ -46,11 +48,13 @@ def fit(
     class_weight: str | Mapping[int, float] | None = None,
     pos_weight: Any = None,
     loss: Any = None,
+    size: Any = None,
     callbacks: Sequence[Any] = (),
     seed: int = 0,
     augment: Any = None,
     views: int = 4,
     early_stopping: int | None = None,
+    warm_start: bool = False,
     unfreeze: int | Sequence[str] | None = None,
     mixed: Mapping[str, str | float] | None = None,
     batch_norm: str = "inference",
@@ -71,6 +75,7 @@ def fit(
         all, "gradual" stage after stage from the top, each with a smaller rate, "mixed" those that `mixed` says.
     unfreeze: how many stages from the top (2 by default; 3 for "gradual"), or their names, which `zoo show NAME
         --stages` lists. mixed: "train", "freeze" or a learning rate by stage: `{"block_16": "train", "Conv_1": 1e-5}`.
+    warm_start: a linear or hidden head begins with the rows of `model`'s own head where label names match.
     early_stopping: stop after so many epochs without a lower validation loss, with the weights of the best one.
     batch_norm: "inference", or with "full" also "train": each batch's statistics. mixed_precision: train a backbone in
         half precision. A backbone's training that is killed goes on after its last whole epoch when asked for again.
@@ -84,6 +89,8 @@ def fit(
         for each label, or "balanced", counted over all that trains.
     loss: a name ("binary_crossentropy", "focal", "huber"), a Keras loss or a callable, of targets and logits; it is
         descended to ("linear" where `head` is "auto").
+    size: (height, width) of what the network is given, in place of its own; one that takes no other resizes to its own,
+        and `FittedModel.training.notes` says so.
     augment: "light", "medium", "heavy", a dict of strengths by operation (`zoo.transfer.augmentation.OPERATIONS`), or
         Keras layers: so many `views` of each picture train beside itself, which pass the backbone once and are kept.
     max_unreadable: more examples than this, or a larger share of them, that can't be read are an error; fewer are left
@@ -91,6 +98,7 @@ def fit(
     Raises PairError, OptionError, DatasetError, LabelError.
     """
     check(model, strategy, head, epochs, batch_size)
+    model, resized = sized(model, size)
     changed = augmentation(augment)
     begun = time.perf_counter()
     network = TuningSettings(
@@ -134,13 +142,16 @@ def fit(
         validated = Part(opened.validation.dataset, again.ids, np.arange(len(again.ids)), judged[0][1])
     extracted = time.perf_counter()
     settings = HeadSettings(head, epochs, batch_size, learning_rate or HEAD_RATE, dropout, c, class_weight, callbacks)
-    settings = replace(settings, seed=seed, patience=early_stopping)
+    start = start_of(model, objective.labels) if warm_start else None
+    settings = replace(settings, seed=seed, patience=early_stopping, start=start)
     if network:  # what was said of epochs is meant for the network
         settings = replace(settings, epochs=None, learning_rate=HEAD_RATE, callbacks=())
     trained, history, kind = train_head(settings, train, judged[0], objective)
     counts: tuple[int, int | None] = (0, None)
     source, notes = model, [f"{len(failed)} examples could not be read"] if failed else []
+    notes += filter(None, [resized or enlargement(model, training)])
     seconds = {"features": extracted - begun, "head": time.perf_counter() - extracted}
+    notes += [start.note] if start else []
     if network:
         begun = time.perf_counter()
         alone = objective.scores(trained(np.asarray(judged[0][0], np.float32)), judged[0][1])

@@ -26,4 +26,3 @@ __all__ = [
 def fitting(model: Model) -> Callable[..., FittedModel | WholeModel]:
     """What fits `model`: the trainer of its own backbone, where that names one and the task builds no head."""
     return fit_whole if model.spec.trainer and not model.task.spec.trainable else fit
-

@@ -64,3 +64,12 @@ def test_a_loss_that_is_no_number_is_stopped_with_its_cause(model):
 def test_a_module_without_variables_is_told_with_what_works(assets):
     with pytest.raises(OptionError, match=r"exposes no variables to train; strategy='frozen' works"):
         zoo.get("classification", "real_minilm").fit((["a", "b"], [0, 1]), strategy="full")
+
+
+def test_a_head_may_start_from_the_rows_of_the_one_before(model):
+    settings = {"head": "linear", "epochs": 1, "learning_rate": 1e-4}
+    cold = model.fit(DIGITS, **settings)
+    warm = model.fit(DIGITS).fit(DIGITS, warm_start=True, **settings)
+    assert warm.history["val_accuracy"][-1] > 0.9 > cold.history["val_accuracy"][-1]
+    with pytest.raises(OptionError, match="takes the head of a model that was fitted before"):
+        model.fit(DIGITS, warm_start=True)

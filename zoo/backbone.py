@@ -22,10 +22,12 @@ class Backbone(ABC):
     reads: the names of the formats (`zoo.FormatSpec`) that it takes; a file of another goes to that one's loader.
         Empty where it says nothing: then it gets whatever its row names.
     runtimes: the names of the runtimes that can run it; empty for any, which start from `forward`.
+    resizable: the outputs that it gives of any `spec.input.size`, whatever the publisher's was.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
     runtimes: ClassVar[tuple[str, ...]] = ()
+    resizable: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, spec: BackboneSpec, output: str, files: Mapping[str, Path]) -> None:
         self.spec = spec

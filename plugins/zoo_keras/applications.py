@@ -24,6 +24,7 @@ class ApplicationsBackbone(Backbone):
     """
 
     reads = ("keras_hdf5",)
+    resizable = ("features",)
 
     _model: keras.Model | None = None
 
@@ -88,7 +89,12 @@ def build_application(backbone: Backbone) -> keras.Model:
         form = {"include_top": True, "classifier_activation": None, "classes": backbone.facts.width or 1000}
     else:
         form = {"include_top": False, "pooling": "avg"}
-    return build(weights=None, input_shape=(*seen.size, seen.depth), **form)
+    try:
+        return build(weights=None, input_shape=(*seen.size, seen.depth), **form)
+    except ValueError as error:  # each network has a smallest size of its own
+        raise BackboneError(
+            f"backbone {backbone.spec.name!r} can't be built for inputs of {seen.size[0]}x{seen.size[1]}: {error}"
+        ) from error
 
 
 def read_weights(backbone: Backbone, model: keras.Model) -> None:

@@ -4,14 +4,18 @@ import csv
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import zoo
-from zoo.errors import OptionError
+from zoo.errors import BackboneError, OptionError
 from zoo.labels import LabelSpace
 from zoo.transfer.heads import as_head, keras_head, solve_labels, solve_ridge
 from zoo.transfer.losses import check_loss
 from zoo.transfer.objective import ClassesObjective, ClassObjective, NumberObjective
 
+# Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+SUBJECTS = ["World", "Sports", "Business", "Sci/Tech"]
 TWO = LabelSpace("own", {0: "cat", 1: "dog"})
 
 
@@ -104,9 +108,64 @@ def test_a_thousand_news_texts_teach_a_sentence_encoder_four_subjects(assets, tm
     for name, part in (("train", rows[:1000]), ("test", rows[1000:])):
         with (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows(part)
-    options = {"columns": "label,title,description", "label_column": "label"}
+    options = {"columns": "label,title,description", "label_column": "label", "labels": SUBJECTS}
     fitted = zoo.get("classification", "real_minilm").fit(
         f"csv:{tmp_path / 'train.csv'}", test=f"csv:{tmp_path / 'test.csv'}", **options
     )
     assert fitted.training.head == "logistic"
     assert fitted.test.metrics["accuracy"].value >= 0.87
+
+
+def pictures(folder, side):
+    """Bright and dark pictures of one size, in a folder for each."""
+    rng = np.random.default_rng(0)
+    for name, low in (("bright", 150), ("dark", 0)):
+        (folder / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = rng.integers(low, low + 100, (side, side), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return f"folder:{folder}"
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory):
+    """A MobileNetV2 with random weights, as Keras Applications have it."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    file = tmp_path_factory.mktemp("weights") / "features.weights.h5"
+    keras.applications.MobileNetV2(weights=None, include_top=False, pooling="avg").save_weights(file)
+    return zoo.get("classification", "mobilenet_v2.keras_in1k", weights={"features": file})
+
+
+def test_a_network_that_takes_other_sizes_is_given_them_and_says_so(application, tmp_path):
+    data = pictures(tmp_path / "grey", 28)
+    fitted = application.fit(data, size=(32, 64))
+    assert fitted.spec.input.size == (32, 64)
+    assert "inputs are 32x64 pixels, not 224x224" in fitted.training.notes[0]
+    saved = zoo.load(fitted.save(tmp_path / "small.zoo"))
+    picture = tmp_path / "grey" / "dark" / "0.png"
+    assert saved.spec.input.size == (32, 64)
+    np.testing.assert_allclose(saved.predict(picture).scores, fitted.predict(picture).scores, atol=1e-6)
+
+
+def test_a_network_of_one_size_resizes_and_says_so(tmp_path):
+    data = pictures(tmp_path / "grey", 8)
+    fitted = zoo.get("classification", "tiny_cnn_s").fit(data, size=96)
+    assert fitted.spec.input.size == (32, 32)
+    assert "size=(96, 96) can't be had: pictures are resized to 32x32" in fitted.training.notes[0]
+    told = zoo.get("classification", "tiny_cnn_s").fit(data).training.notes
+    assert told == ("pictures of 8x8 pixels are enlarged to 32x32",)
+
+
+@pytest.mark.parametrize(
+    ("size", "backbone"), [((0, 3), "tiny_cnn_s"), ("large", "tiny_cnn_s"), (0.5, "tiny_cnn_s"), (32, "tiny_text_s")]
+)
+def test_a_size_that_means_nothing_is_refused(size, backbone):
+    with pytest.raises(OptionError, match="means nothing"):
+        zoo.get("classification", backbone).fit((["a", "b"] * 4, [0, 1] * 4), size=size)
+
+
+def test_a_size_that_is_too_small_for_the_network_names_it(application, tmp_path):
+    with pytest.raises(BackboneError, match="can't be built for inputs of 8x8"):
+        application.fit(pictures(tmp_path / "grey", 8), size=8)

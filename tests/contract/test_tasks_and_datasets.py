@@ -21,6 +21,6 @@ class TestSamples(DatasetContract):
         return open_dataset(request.param, DatasetOptions(), installed())
 
 
-def test_every_task_has_samples():
+def test_every_task_that_needs_no_fitting_has_samples():
     covered = {installed().datasets.get(name).targets for name in SAMPLES}
-    assert covered == {task.targets for task in installed().tasks}
+    assert covered == {task.targets for task in installed().tasks if task.ready}

@@ -20,6 +20,21 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | floa
         raise click.BadParameter(f"{value!r} is neither a number of examples nor a share", ctx, param) from error
 
 
+# Settings of `fit` that cross-validation does not take.
+TUNING = ("learning_rate", "early_stopping", "mixed_precision", "loss", "pos_weight", "size")
+
+
+def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
+    """A callback of options: a number, or `balanced`."""
+    try:
+        weight = value if value in (None, "balanced") else float(str(value))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither a number nor 'balanced'", ctx, param) from error
+    if isinstance(weight, float) and not weight > 0:
+        raise click.BadParameter(f"{value!r} is no weight; it is greater than 0", ctx, param)
+    return weight
+
+
 @zoo.command("fit")
 @click.argument("model", metavar="MODEL")
 @click.argument("data", metavar="DATA")
@@ -63,11 +78,18 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | floa
     "--head",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "logistic", "linear", "hidden"]),
-    help="logistic is solved; linear and hidden (256 units) are trained in epochs; auto chooses.",
+    type=click.Choice(["auto", "logistic", "ridge", "linear", "hidden"]),
+    help="logistic (ridge for numbers) is solved; linear and hidden (256 units) are trained in epochs; auto chooses.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training for a linear or hidden head.")
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Let rare classes count as much as common ones.")
+@click.option(
+    "--pos-weight",
+    callback=_weight,
+    help="Of two classes the second's weight, or of each label: a number, or balanced.",
+)
+@click.option("--loss", help="A loss other than the default, such as focal or huber.")
+@click.option("--size", type=int, nargs=2, metavar="H W", help="Give the network inputs of this size, where it can.")
 @click.option(
     "--augment", type=click.Choice(["none", "light", "medium", "heavy"]), help="Train on changed pictures too."
 )
@@ -130,7 +152,9 @@ def fit_command(
     settings["batch_size"] = batch_size if given else None
     tuning = _tuning(settings)
     if out is None and tuning:
-        raise click.UsageError(f"--folds fits heads alone; {', '.join(sorted(tuning))} mean nothing beside it")
+        raise click.UsageError(
+            f"--folds fits heads with their own losses alone; {', '.join(sorted(tuning))} mean nothing beside it"
+        )
     if preview:
         _preview(opened, data, preview, settings)
     if out is None:
@@ -167,7 +191,7 @@ def fit_command(
 def _tuning(settings: dict[str, Any]) -> dict[str, Any]:
     """What was said of how to train a backbone, in `fit`'s words, taken out of `settings`."""
     unfreeze, stages = settings.pop("unfreeze"), settings.pop("stages")
-    given = {name: settings.pop(name) for name in ("learning_rate", "early_stopping", "mixed_precision")}
+    given = {name: settings.pop(name) for name in TUNING}
     if unfreeze is not None:
         given["unfreeze"] = int(unfreeze) if unfreeze.isdigit() else unfreeze.split(",")
     if stages:

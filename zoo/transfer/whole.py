@@ -71,6 +71,10 @@ class WholeModel(Model):
         """`TASK/BACKBONE` and what it was fitted to: no figure of it is one of the published network."""
         return f"{self.pair.name} fitted to {self.training.dataset}"
 
+    def report(self, out: Any, data: Any = None, **options: Any) -> Path:
+        """Raises OptionError: there are no pages about networks that were trained whole."""
+        raise OptionError(f"there is no report of {self.name!r}; evaluate(data) ('zoo eval') gives its figures")
+
     def save(self, path: Any) -> Path:
         """See `zoo.Model.save`; history and how it was trained travel along."""
         told = {"history": dict(self.history.history), "epoch": self.history.epoch, "training": asdict(self.training)}
@@ -101,7 +105,7 @@ def fit_whole(
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value is not None and value < 1:
             raise OptionError(f"{name}={value!r} is too small; it is at least 1")
-    options = {name: value for name, value in options.items() if value not in (None, "auto", False)}
+    options = {name: value for name, value in options.items() if value not in (None, "auto", "none", False)}
     if unknown := sorted(set(options) - {"split", "labels", "limit"}):
         raise OptionError(f"{unknown[0]}={options[unknown[0]]!r} means nothing to a network that is trained whole")
     begun = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import tempfile
 import time
@@ -28,6 +29,7 @@ from zoo.task import Failed
 from zoo.transfer.features import MAX_UNREADABLE, require_readable
 from zoo.transfer.fitted import History, Training
 from zoo.transfer.splits import Opened, held_out, open_data
+from zoo.transfer.training import fit
 
 Pictures = list[tuple[Array, Objects]]
 
@@ -105,7 +107,9 @@ def fit_whole(
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value is not None and value < 1:
             raise OptionError(f"{name}={value!r} is too small; it is at least 1")
-    options = {name: value for name, value in options.items() if value not in (None, "auto", "none", False)}
+    usual = {name: parameter.default for name, parameter in inspect.signature(fit).parameters.items()}
+    silent = (None, "none", False)  # as is whatever `fit` has by default
+    options = {name: value for name, value in options.items() if value not in (*silent, usual.get(name))}
     if unknown := sorted(set(options) - {"split", "labels", "limit"}):
         raise OptionError(f"{unknown[0]}={options[unknown[0]]!r} means nothing to a network that is trained whole")
     begun = time.perf_counter()

@@ -37,7 +37,7 @@ class Application(zoo.Backbone):
         return self.model.count_params()
 
     def variables(self):
-        from zoo_keras.trainable import variables_by_path
+        from zoo_keras.network import variables_by_path
 
         return variables_by_path(self.model)
 

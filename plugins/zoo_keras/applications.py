@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo import Backbone
 from zoo.errors import BackboneError
-from zoo_keras.trainable import save_model, variables_by_path
+from zoo_keras.network import KerasBackbone
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class ApplicationsBackbone(Backbone):
+class ApplicationsBackbone(KerasBackbone):
     """`spec.options["application"]` names the function in `keras.applications`; `logits` has the top, `features` not.
 
     Features are averaged over the picture; logits are bare, with no softmax.
@@ -25,8 +25,6 @@ class ApplicationsBackbone(Backbone):
 
     reads = ("keras_hdf5",)
     resizable = ("features",)
-
-    _model: keras.Model | None = None
 
     def load(self) -> None:
         """Build the network and read its weights; raises BackboneError that names the file and what it should hold."""
@@ -37,30 +35,6 @@ class ApplicationsBackbone(Backbone):
         if self.spec.family == "efficientnet":
             _divide_by_std(model)
         self._model = model
-
-    def forward(self, batch: Any, training: bool = False) -> dict[str, Any]:
-        """See `zoo.Backbone.forward`."""
-        self.load()
-        assert self._model is not None
-        return {self.output: self._model(batch, training=training)}
-
-    def parameters(self) -> int:
-        """The number of weights of the network, with its top for output `logits`."""
-        self.load()
-        assert self._model is not None
-        return int(self._model.count_params())
-
-    def variables(self) -> dict[str, Any]:
-        """See `zoo.Backbone.variables`."""
-        self.load()
-        assert self._model is not None
-        return variables_by_path(self._model)
-
-    def save(self, folder: Path) -> Path:
-        """See `zoo.Backbone.save`: a whole model in Keras' form."""
-        self.load()
-        assert self._model is not None
-        return save_model(self._model, folder)
 
 
 def require_tensorflow(backbone: str) -> None:

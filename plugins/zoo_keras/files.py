@@ -10,18 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import Backbone
 from zoo.archives import Limits
 from zoo.errors import ArchiveError, BackboneError, ZooError
 from zoo_keras.applications import build_application, read_weights, require_tensorflow
 from zoo_keras.config import modernised, refuse_code
-from zoo_keras.trainable import save_model, variables_by_path
+from zoo_keras.network import KerasBackbone
 
 if TYPE_CHECKING:
     import keras
 
 
-class KerasFileBackbone(Backbone):
+class KerasFileBackbone(KerasBackbone):
     """A whole model; or weights alone, for the Keras Application that `spec.options["application"]` names.
 
     Its output is the model's own, or that of the layer (or the entry of a dict) which `key` in the spec names.
@@ -29,8 +28,6 @@ class KerasFileBackbone(Backbone):
     """
 
     reads = ("keras", "keras_hdf5")
-
-    _model: keras.Model | None = None
 
     def load(self) -> None:
         """Read the model; raises BackboneError that names the file and what is wrong, WeightsError for code in it."""
@@ -62,24 +59,6 @@ class KerasFileBackbone(Backbone):
 
             result = keras.ops.mean(result, axis=(1, 2))
         return {self.output: result}
-
-    def parameters(self) -> int:
-        """The number of weights of the network."""
-        self.load()
-        assert self._model is not None
-        return int(self._model.count_params())
-
-    def variables(self) -> dict[str, Any]:
-        """See `zoo.Backbone.variables`."""
-        self.load()
-        assert self._model is not None
-        return variables_by_path(self._model)
-
-    def save(self, folder: Path) -> Path:
-        """See `zoo.Backbone.save`: a whole model in Keras' form."""
-        self.load()
-        assert self._model is not None
-        return save_model(self._model, folder)
 
     def _config(self, file: Path) -> Any:
         """The architecture that is written in the file, None where it holds weights alone."""

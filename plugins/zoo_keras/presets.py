@@ -10,7 +10,7 @@ from zoo import Backbone
 from zoo.errors import BackboneError, MissingPackageError
 from zoo_keras.applications import require_tensorflow
 from zoo_keras.preset_folder import checked_folder
-from zoo_keras.trainable import variables_by_path
+from zoo_keras.network import variables_by_path
 
 INSTALL = "pip install 'tf-model-zoo[kerashub]'"
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import Backbone
 from zoo.errors import BackboneError
 from zoo_keras.applications import build_application
-from zoo_keras.trainable import save_model, variables_by_path
+from zoo_keras.network import KerasBackbone
 
 if TYPE_CHECKING:
     import keras
@@ -38,15 +37,13 @@ BLOCKS: dict[str, tuple[str, ...]] = {
 STEM = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3")
 
 
-class SlimBackbone(Backbone):
+class SlimBackbone(KerasBackbone):
     """Inception V3 from slim's checkpoint, one file of the first form (`.ckpt`) or a pair (`.ckpt.index`, `.data-...`).
 
     Its batch normalisation has no scale, its classes are 1001, 0 the background; the auxiliary head is left out.
     """
 
     reads = ("tf1_checkpoint",)
-
-    _model: keras.Model | None = None
 
     def load(self) -> None:
         """Build the network and fill it; raises BackboneError that names the file and the variable that it lacks."""
@@ -60,30 +57,6 @@ class SlimBackbone(Backbone):
         model = build_application(self)
         self._fill(model, self._reader())
         self._model = model
-
-    def forward(self, batch: Any, training: bool = False) -> dict[str, Any]:
-        """See `zoo.Backbone.forward`."""
-        self.load()
-        assert self._model is not None
-        return {self.output: self._model(batch, training=training)}
-
-    def parameters(self) -> int:
-        """The number of weights of the network, with its top for output `logits`."""
-        self.load()
-        assert self._model is not None
-        return int(self._model.count_params())
-
-    def variables(self) -> dict[str, Any]:
-        """See `zoo.Backbone.variables`."""
-        self.load()
-        assert self._model is not None
-        return variables_by_path(self._model)
-
-    def save(self, folder: Path) -> Path:
-        """See `zoo.Backbone.save`: a whole model in Keras' form."""
-        self.load()
-        assert self._model is not None
-        return save_model(self._model, folder)
 
     def _fill(self, model: keras.Model, reader: Any) -> None:
         import keras

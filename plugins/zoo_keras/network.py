@@ -1,10 +1,12 @@
-"""The variables of a Keras network by path, each under the block of the network that it belongs to."""
+"""Backbones that are Keras networks, and their variables by path, each under the block that it belongs to."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from zoo import Backbone
 
 if TYPE_CHECKING:
     import keras
@@ -14,6 +16,37 @@ AUTOMATIC = re.compile(
     r"(conv2d|separable_conv2d|depthwise_conv2d|dense|batch_normalization|layer_normalization|normalization"
     r"|concatenate|add|activation|lambda|custom_scale_layer|average_pooling2d|max_pooling2d)(?:_(\d+))?"
 )
+
+
+class KerasBackbone(Backbone):
+    """A backbone whose `load` sets `_model`, a Keras network that can be trained and saved whole."""
+
+    _model: keras.Model | None = None
+
+    def forward(self, batch: Any, training: bool = False) -> dict[str, Any]:
+        """See `zoo.Backbone.forward`."""
+        self.load()
+        assert self._model is not None
+        return {self.output: self._model(batch, training=training)}
+
+    def parameters(self) -> int:
+        """The number of weights of the network, with its top for output `logits`."""
+        self.load()
+        assert self._model is not None
+        return int(self._model.count_params())
+
+    def variables(self) -> dict[str, Any]:
+        """See `zoo.Backbone.variables`."""
+        self.load()
+        assert self._model is not None
+        return variables_by_path(self._model)
+
+    def save(self, folder: Path) -> Path:
+        """See `zoo.Backbone.save`: a whole model in Keras' form."""
+        self.load()
+        assert self._model is not None
+        self._model.save(folder / "model.keras")
+        return folder / "model.keras"
 
 
 def variables_by_path(model: keras.Model) -> dict[str, Any]:
@@ -39,12 +72,6 @@ def variables_by_path(model: keras.Model) -> dict[str, Any]:
                 inner = variable.path.removeprefix(f"{layer.name}/")
                 named[f"{name}/{inner}"] = variable.value
     return named
-
-
-def save_model(model: keras.Model, folder: Path) -> Path:
-    """Write `model` whole into `folder`."""
-    model.save(folder / "model.keras")
-    return folder / "model.keras"
 
 
 def _blocks(model: keras.Model) -> dict[str, str]:

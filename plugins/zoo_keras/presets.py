@@ -9,8 +9,8 @@ from typing import Any
 from zoo import Backbone
 from zoo.errors import BackboneError, MissingPackageError
 from zoo_keras.applications import require_tensorflow
-from zoo_keras.preset_folder import checked_folder
 from zoo_keras.network import variables_by_path
+from zoo_keras.preset_folder import checked_folder
 
 INSTALL = "pip install 'tf-model-zoo[kerashub]'"
 

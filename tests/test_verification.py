@@ -5,10 +5,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import zoo
-from zoo.verification import verify
+from zoo.verification import _probabilities, verify
 
 INCEPTION = "https://tfhub.dev/google/imagenet/inception_v3/{}/5"
 
@@ -73,11 +74,26 @@ def test_a_range_that_nobody_states_is_probed_and_remembered(inception, monkeypa
 
 
 @pytest.mark.assets
-@pytest.mark.parametrize("name", ["real_mobilenet_v2", "real_tflite_v1"])
+@pytest.mark.parametrize("name", ["real_mobilenet_v2", "real_tflite_v1", "real_tflite_v2_ptq"])
 def test_no_fact_of_a_real_model_differs(name, assets):
     report = verify(zoo.spec(name))
     assert (report.differs, report.error) == (False, "")
     assert sum(fact.verdict == "ok" for fact in report.facts) >= 4
+
+
+@pytest.mark.parametrize(
+    ("scores", "are"),
+    [
+        ([0.7, 0.2, 0.1], True),
+        ([0.7, 0.2, 0.05], False),
+        ([-0.1, 1.0, 0.1], False),
+        ([180 / 256, 0, 12 / 256], True),  # 8 bits, where many small ones have become 0
+        ([3.0, 1.0, 0.0], False),
+        ([100 / 256, 0, 12 / 256], False),
+    ],
+)
+def test_probabilities_add_up_to_1_and_in_8_bits_roughly(scores, are):
+    assert _probabilities(np.array([scores])) is are
 
 
 def run(*words, **environment):

@@ -9,12 +9,14 @@ A path is a handle's, "/google/x/1", or the handle itself. `hub.requests` lists 
 If-Range with an ETag) as tfhub.dev's storage does, unless `hub.parts` is false.
 """
 
+import base64
 import contextlib
 import hashlib
 import io
 import json
 import math
 import re
+import socket
 import subprocess
 import sys
 import tarfile
@@ -28,6 +30,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+STORED = "/+stored"  # between a Kaggle handle and a file's name, or nothing for all of them in one archive
 KAGGLE_PORT = 7777  # where kagglehub goes under KAGGLE_API_ENVIRONMENT=TEST; it can't be told another
 
 
@@ -117,20 +120,26 @@ class Hub:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def setup(self) -> None:
+        # What nobody reads is not sent: `served` then counts what was fetched, and not what the kernel could hold.
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        super().setup()
+
     def do_GET(self) -> None:
         hub: Hub = self.server.hub
         hub.requests.append(f"GET {self.path}")
-        path = _path(self.path)
+        path, _, file = _path(self.path).partition(STORED)
+        content = hub._folders.get(path, {}).get(file.strip("/")) if file else hub._content.get(path)
         fault, value = hub.fault(path)
         if fault == "redirect":
             self._answer(302, b"", Location=value)
         elif fault == "refuse":
             status, after = value
             self._answer(status, b"refused", **({"Retry-After": after} if after is not None else {}))
-        elif path not in hub._content:
+        elif content is None:
             self._answer(404, b"refused")
         else:
-            self._deliver(hub, hub._content[path], path, fault)
+            self._deliver(hub, content, path, fault, stored=STORED in self.path)
 
     def do_POST(self) -> None:
         hub: Hub = self.server.hub
@@ -145,18 +154,21 @@ class _Handler(BaseHTTPRequestHandler):
         if folder is None:
             self._answer(404, json.dumps({"code": 404, "message": "Not found"}).encode(), json=True)
         elif method == "ListModelInstanceVersionFiles":
-            listing = {"files": [{"name": name} for name in folder], "nextPageToken": ""}
+            more = "more" if len(folder) > 25 else ""  # then kagglehub asks for one archive
+            listing = {"files": [{"name": name} for name in list(folder)[:25]], "nextPageToken": more}
             self._answer(200, json.dumps(listing).encode(), json=True)
-        else:
-            self._deliver(hub, folder[question["path"]], handle, hub.fault(handle)[0])
+        else:  # as Kaggle does, whose files lie in Google's storage
+            self._answer(302, b"", Location=f"{hub.url}{handle}{STORED}/{question.get('path', '')}")
 
-    def _deliver(self, hub: Hub, content: bytes, handle: str, fault: str) -> None:
+    def _deliver(self, hub: Hub, content: bytes, handle: str, fault: str, stored: bool) -> None:
         tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         start = self._start(hub, content, tag)
         if start >= len(content) > 0:
             self._answer(416, b"", **{"Content-Range": f"bytes */{len(content)}"})
             return
         about = {"ETag": tag, "Accept-Ranges": "bytes"} if hub.parts else {}
+        if stored:
+            about["x-goog-hash"] = "md5=" + base64.b64encode(hashlib.md5(content).digest()).decode()
         if start:
             about["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self._head(206 if start else 200, len(content) - start, **about)

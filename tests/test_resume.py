@@ -16,6 +16,7 @@ from zoo.weights import fetch
 
 HANDLE = "https://tfhub.dev/google/imagenet/large/classification/5"
 KAGGLE = "google/tiny/tensorFlow2/classification/2"
+KAGGLE_PATH = f"/{KAGGLE}"
 PLACE = "/nets/big.h5"
 BIG = random.Random(1).randbytes(1 << 21)  # halves of it are whole chunks of what a download writes at a time
 HALF = 1 << 20
@@ -175,6 +176,73 @@ def test_kaggle_is_asked_again_when_it_is_busy(hub, tmp_path):
         kaggle.publish(KAGGLE, module(tmp_path / "theirs"))
         kaggle.refuse(KAGGLE, 429, times=1)
         assert (fetch(WeightsSpec(kaggle=KAGGLE), wanted_by="it") / "saved_model.pb").is_file()
+
+
+# ---- Kaggle
+
+
+# kagglesdk reads every answer into memory to print it where it is told to TEST, and nowhere else.
+AS_ALWAYS = "from kagglesdk.kaggle_http_client import KaggleHttpClient as c; c._print_response = lambda *told: None"
+
+
+@pytest.fixture(params=[1, 30], ids=["files", "archive"])
+def kaggle(request, hub, tmp_path, monkeypatch):
+    """A Kaggle with a model of one large file, and of so many others; more than 25 come in one archive."""
+    (tmp_path / "sitecustomize.py").write_text(AS_ALWAYS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    folder = module(tmp_path / "theirs")
+    for number in range(request.param):
+        (folder / f"asset{number}").write_text("small")
+    (folder / "large").write_bytes(BIG)
+    with kaggle_hub() as server:
+        server.publish(KAGGLE, folder)
+        server.rate = 1 << 23
+        yield server
+
+
+def from_kaggle() -> bytes:
+    return (fetch(WeightsSpec(kaggle=KAGGLE), wanted_by="it") / "large").read_bytes()
+
+
+UNREAD = 1 << 19  # kagglehub asks for the whole before it asks for the rest, and leaves it unread
+
+
+def test_what_a_killed_process_had_of_kaggle_another_goes_on_with(kaggle):
+    kaggle.stall(KAGGLE)
+    doomed = fetching(kaggle=KAGGLE)
+    deadline = time.monotonic() + 30
+    while not any(file.stat().st_size > HALF - 2 * 65536 for file in parts()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    doomed.kill()
+    doomed.communicate()
+    kaggle.behave(KAGGLE)
+    assert from_kaggle() == BIG
+    assert kaggle.served[KAGGLE_PATH] < len(BIG) + UNREAD
+    assert parts() == []
+
+
+def test_a_part_of_kaggle_s_that_was_spoilt_is_fetched_whole(kaggle, monkeypatch):
+    kaggle.cut(KAGGLE)
+    monkeypatch.setenv("ZOO_RETRIES", "0")
+    with pytest.raises(DownloadError, match=r"Kaggle .*: the connection broke after"):
+        from_kaggle()
+    monkeypatch.delenv("ZOO_RETRIES")
+    kaggle.behave(KAGGLE)
+    part = max(parts(), key=lambda file: file.stat().st_size)
+    part.write_bytes(bytes(part.stat().st_size))
+    assert from_kaggle() == BIG
+
+
+def test_a_link_in_an_archive_of_kaggle_s_is_refused(hub, tmp_path):
+    folder = module(tmp_path / "theirs")
+    for number in range(30):
+        (folder / f"asset{number}").write_text("small")
+    (folder / "link").symlink_to("saved_model.pb")
+    with kaggle_hub() as server:
+        server.publish(KAGGLE, folder)
+        with pytest.raises(DownloadError, match=r"'link' is a link to 'saved_model\.pb'"):
+            fetch(WeightsSpec(kaggle=KAGGLE), wanted_by="it")
+    assert parts() == []
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def _received(url: str, folder: Path, parts: Path, take: Callable[[Path, Path], 
 
 def _kaggle(handle: str) -> Source:
     def deliver(folder: Path, parts: Path) -> Path:
-        kaggle.download(handle, folder)
+        kaggle.download(handle, folder, parts)
         return folder
 
     return Source(f"Kaggle {handle}", deliver)

@@ -215,7 +215,12 @@ def test_a_loss_that_is_no_number_is_stopped_with_its_cause(model):
 
 
 def test_a_task_without_a_head_to_fit_is_told():
-    with pytest.raises(PairError, match="task 'detection' has no head that can be fitted"):
+    with pytest.raises(PairError, match="task 'embedding' has no head that can be fitted"):
+        zoo.get("embedding", "tiny_cnn_s").fit(DIGITS)
+
+
+def test_a_detector_is_trained_on_boxes_alone():
+    with pytest.raises(DatasetError, match="targets 'boxes'; 'tiny_digits' has image examples with 'class'"):
         zoo.get("detection", "tiny_det_s").fit(DIGITS)
 
 

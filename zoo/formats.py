@@ -18,8 +18,11 @@ def format_of(path: Path, wanted_by: str) -> FormatSpec | None:
 
     A folder is known by a file in it. A file is known by its name's ending, and must then start as such files do; one
     whose ending says nothing is known by its first bytes alone.
-    Raises BackboneError that names `wanted_by` for a file that is not what its name says, or that nobody reads.
+    Raises BackboneError that names `wanted_by` for a file that is not there, not what its name says, or that nobody
+    reads.
     """
+    if not path.exists():
+        raise BackboneError(f"{wanted_by}: there is no file or folder {str(path)!r}")
     forms = list(installed().formats)
     if path.is_dir():
         return next((form for form in forms if any(_holds(path, pattern) for pattern in form.holds)), None)

@@ -120,7 +120,7 @@ def process(side: str, data: Path, assets: Path, cache: Path, seed: int) -> Turn
     shutil.rmtree(cache / "features", ignore_errors=True)
     names = {"zoo_first": "zoo_defaults"}
     command = [sys.executable, str(HERE / "recipes.py"), names.get(side, side), str(data), str(assets), str(seed)]
-    environment = {**os.environ, "ZOO_CACHE": str(cache), "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "ZOO_CACHE": str(cache), "PYTHONWARNINGS": "ignore", "BEGUN": str(time.time())}
     own, everyone, begun = children(), everybody(), time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     seconds = time.perf_counter() - begun

@@ -1,13 +1,14 @@
 """Heads: what is solved and what is descended to, losses and weights, inputs of another size."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import zoo
-from zoo.errors import BackboneError, OptionError
+from zoo.errors import BackboneError, OptionError, PairError
 from zoo.labels import LabelSpace
 from zoo.transfer.heads import as_head, keras_head, solve_labels, solve_ridge
 from zoo.transfer.losses import check_loss
@@ -95,10 +96,54 @@ def test_a_head_for_numbers_starts_at_their_mean_and_folds_it_in():
 
     keras.utils.set_random_seed(0)
     x = spread(20)
-    model = keras_head("hidden", 6, 1, 0.2, rescaling=(40.0, 900.0))
+    model = keras_head("hidden", (6,), 1, 0.2, rescaling=(40.0, 900.0))
     head = as_head(model, "hidden", 0.5)
     np.testing.assert_allclose(head(x), model(x * 0.5).numpy(), rtol=1e-4)
     assert abs(float(head(x).mean()) - 900) < 100
+
+
+@pytest.fixture(scope="module")
+def convolved():
+    """A convolution over the last feature maps of a network that knows digits."""
+    return zoo.get("classification", "tiny_cnn_m").fit("tiny_digits", head="convolutional", epochs=8)
+
+
+def test_a_convolutional_head_stands_on_feature_maps_made_once(convolved, monkeypatch):
+    assert convolved.training.head == "convolutional"
+    assert convolved.history["val_accuracy"][-1] > 0.95
+    again = zoo.get("classification", "tiny_cnn_m")
+    monkeypatch.setattr(again, "outputs", lambda *_: pytest.fail("the backbone ran again"))
+    folds = again.cross_validate("tiny_digits", folds=2, head="convolutional", epochs=2)
+    assert folds["accuracy"] > 0.8
+
+
+def test_a_convolutional_head_is_saved_loaded_and_reported(convolved, tmp_path):
+    digits = [example.input for example in convolved.dataset("tiny_digits").some(6)]
+    again = zoo.load(convolved.save(tmp_path / "digits.zoo"))
+    for one, other in zip(again.predict(digits), convolved.predict(digits), strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
+    told = json.loads(convolved.report(tmp_path / "page").with_name("report.json").read_text())
+    assert told["metrics"]["accuracy"]["value"] == pytest.approx(convolved.history["val_accuracy"][-1])
+
+
+def test_features_are_the_mean_of_the_feature_maps(application):
+    pictures = np.random.default_rng(0).random((2, 224, 224, 3), np.float32)
+    maps, features = (application.compiled(name)(pictures)[name] for name in ("feature_maps", "features"))
+    assert maps.shape == (2, 7, 7, 1280)
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), features, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "settings", "error", "said"),
+    [
+        ("tiny_text_s", {}, PairError, r"offers 'features': take head='hidden', or a backbone that offers maps \("),
+        ("tiny_cnn_m", {"strategy": "last"}, OptionError, "feature maps that are kept: strategy='frozen'"),
+        ("tiny_cnn_m", {"warm_start": True}, OptionError, "warm_start=True means nothing"),
+    ],
+)
+def test_where_no_convolutional_head_can_stand_is_told(backbone, settings, error, said):
+    with pytest.raises(error, match=said):
+        zoo.get("classification", backbone).fit("tiny_digits", head="convolutional", **settings)
 
 
 @pytest.mark.assets

@@ -48,7 +48,8 @@ class Backbone(ABC):
         """The tensors of the bound output for a batch of prepared inputs.
 
         batch: float32 or uint8 [n, h, w, c] as `spec.input` says, or string [n].
-        Returns, by name: "logits" [n, width]; "features" [n, width]; for output "boxes" "boxes" [n, k, 4],
+        Returns, by name: "logits" [n, width]; "features" [n, width]; "feature_maps" [n, h, w, width], the last of the
+        network that keep their place in the picture; for output "boxes" "boxes" [n, k, 4],
         "scores" [n, k], "classes" [n, k] as the module numbers them, and "count" [n], how many of the k are real.
         Further outputs, a plugin's own, are named after themselves.
         """

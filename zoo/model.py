@@ -257,8 +257,7 @@ class Model:
         return write_saved(Path(path), self.task.spec.name, self.spec, kept)
 
     def _source(self, output: str) -> WeightsSpec:
-        explicit = self.weights.get(output)
-        return WeightsSpec(path=os.fspath(explicit)) if explicit else self.spec.outputs[output].weights
+        return weights_store.chosen(self.spec, output, self.weights)
 
     def _require_ready(self) -> None:
         if not self.pair.ready:

@@ -116,7 +116,7 @@ class OutputSpec(Spec):
     """One thing that a backbone offers, and what its numbers mean.
 
     labels: the name of a label space ("imagenet-1001", "coco-91", ...) or the label names in column order.
-    width: the size of the last axis of `logits` and `features`.
+    width: the size of the last axis of `logits`, `features` and `feature_maps`.
     activation: what has been applied to logits already.
     boxes: the form of box coordinates; "yxyx" is (top, left, bottom, right); "unit" counts in 0..1 of the network's
         input, "pixel" in its pixels.

@@ -66,7 +66,8 @@ class BackboneContract(BackboneFactsContract):
                 assert np.isfinite(value).all()
             width = spec.outputs[name].width
             if width is not None:
-                assert outputs[name].shape == (len(batch), width)
+                assert (len(outputs[name]), outputs[name].shape[-1]) == (len(batch), width)
+                assert outputs[name].ndim == (4 if name == "feature_maps" else 2)
 
     def test_an_input_alone_gives_what_it_gives_in_a_batch(self, spec: BackboneSpec) -> None:
         """Neighbours in a batch must not leak into each other."""

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +20,7 @@ from zoo.disk import files_of, refuse_pointers
 from zoo.errors import ArchiveError, DownloadError, WeightsError, ZooWarning
 from zoo.patience import UnavailableError
 from zoo.sources import Source, mirrored, published
-from zoo.specs import WeightsSpec
+from zoo.specs import BackboneSpec, WeightsSpec
 
 __all__ = ["at_hand", "cache_folder", "digest", "fetch", "fetch_again", "offline", "size"]
 
@@ -39,6 +40,17 @@ def fetch(weights: WeightsSpec, *, wanted_by: str, held: bool = True) -> Path:
         raise type(error)(f"{wanted_by}: {error}") from error
     except OSError as error:
         raise WeightsError(f"{wanted_by}: {error.filename!r} can't be read: {error.strerror}") from error
+
+
+def chosen(spec: BackboneSpec, output: str, own: Mapping[str, str | os.PathLike[str]]) -> WeightsSpec:
+    """Where the weights behind `output` lie: in the user's `own` file by output, else where the spec says.
+
+    Of outputs that are published in the same file, the user's stands in for it whichever of them it was given for.
+    """
+    named = spec.outputs[output].weights
+    same = [name for name, facts in spec.outputs.items() if named.handles and facts.weights == named]
+    path = next((own[name] for name in (output, *same) if own.get(name)), None)
+    return WeightsSpec(path=os.fspath(path)) if path else named
 
 
 def fetch_again(entry: Entry) -> Path:

@@ -16,7 +16,9 @@ def register_backbones(register: Callable[[zoo.BackboneSpec], None]) -> None:
     """Every row of the catalogues: Keras Applications, slim's checkpoint of one, and KerasHub's presets."""
     for name in ("catalog.toml", "slim.toml"):
         for spec in zoo.read_catalog(Path(__file__).with_name(name)):
-            register(spec)
+            # Weights without the top give both: features are the mean of the last maps over the picture.
+            outputs = {**spec.outputs, "feature_maps": spec.outputs["features"]}
+            register(spec.model_copy(update={"outputs": outputs}))
     for row in json.loads(PRESETS.read_text(encoding="utf-8")):
         register(zoo.BackboneSpec.model_validate(row | {"loader": "zoo_keras.presets:PresetBackbone"}))
 

@@ -18,13 +18,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ApplicationsBackbone(KerasBackbone):
-    """`spec.options["application"]` names the function in `keras.applications`; `logits` has the top, `features` not.
+    """`spec.options["application"]` names the function in `keras.applications`; `logits` has the top, the others not.
 
-    Features are averaged over the picture; logits are bare, with no softmax.
+    Features are the mean of the last feature maps over the picture; logits are bare, with no softmax.
     """
 
     reads = ("keras_hdf5",)
-    resizable = ("features",)
+    resizable = ("features", "feature_maps")
 
     def load(self) -> None:
         """Build the network and read its weights; raises BackboneError that names the file and what it should hold."""
@@ -62,7 +62,7 @@ def build_application(backbone: Backbone) -> keras.Model:
     if backbone.output == "logits":
         form = {"include_top": True, "classifier_activation": None, "classes": backbone.facts.width or 1000}
     else:
-        form = {"include_top": False, "pooling": "avg"}
+        form = {"include_top": False, "pooling": "avg" if backbone.output == "features" else None}
     try:
         return build(weights=None, input_shape=(*seen.size, seen.depth), **form)
     except ValueError as error:  # each network has a smallest size of its own

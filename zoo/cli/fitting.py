@@ -20,8 +20,9 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | floa
         raise click.BadParameter(f"{value!r} is neither a number of examples nor a share", ctx, param) from error
 
 
-# Settings of `fit` that cross-validation does not take.
+# Settings of how a head or a backbone is trained, which mean nothing where nobody gives them.
 TUNING = ("learning_rate", "early_stopping", "mixed_precision", "loss", "pos_weight", "size")
+BACKBONE = ("mixed_precision", "unfreeze", "mixed")  # of these, what trains a backbone
 
 
 def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
@@ -78,10 +79,11 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     "--head",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "logistic", "ridge", "linear", "hidden"]),
-    help="logistic (ridge for numbers) is solved; linear and hidden (256 units) are trained in epochs; auto chooses.",
+    type=click.Choice(["auto", "logistic", "ridge", "linear", "hidden", "convolutional"]),
+    help="logistic (ridge for numbers) is solved; linear, hidden (256 units) and convolutional (3x3, on the last maps) "
+    "are trained in epochs; auto chooses.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training for a linear or hidden head.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training for a head that is not solved.")
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Let rare classes count as much as common ones.")
 @click.option(
     "--pos-weight",
@@ -151,14 +153,13 @@ def fit_command(
     given = click.get_current_context().get_parameter_source("batch_size") is not click.core.ParameterSource.DEFAULT
     settings["batch_size"] = batch_size if given else None
     tuning = _tuning(settings)
-    if out is None and tuning:
-        raise click.UsageError(
-            f"--folds fits heads with their own losses alone; {', '.join(sorted(tuning))} mean nothing beside it"
-        )
+    if out is None and (meant := [name for name in BACKBONE if name in tuning]):
+        option = "--stage" if meant[0] == "mixed" else f"--{meant[0].replace('_', '-')}"
+        raise click.UsageError(f"--folds fits heads alone; {option} means nothing beside it")
     if preview:
         _preview(opened, data, preview, settings)
     if out is None:
-        found = opened.cross_validate(data, folds=folds, **settings)
+        found = opened.cross_validate(data, folds=folds, **settings, **tuning)
         click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
         return
     settings |= {"validation": _part(validation), "test": _part(test), **tuning}

@@ -75,7 +75,7 @@ def tune_command(
     opened = open_model(model, runtime=runtime, precision=precision, device=device, batch_size=batch_size)
     dataset = opened.dataset(data, split=split) if data else None
     # Of a fitted model the runtime computes what the head stands on.
-    output = "features" if hasattr(opened, "head") else opened.pair.output
+    output = opened.head.takes if hasattr(opened, "head") else opened.pair.output
     backbone = load_backbone(opened.spec, output, opened.files(output))
     asked: dict[str, Any] = {"device": device, "precision": precision}
     if forget:

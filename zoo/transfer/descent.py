@@ -46,7 +46,7 @@ def descend(
     from zoo.framework import tf  # quietly, before Keras imports it loudly
 
     keras.utils.set_random_seed(settings.seed)
-    model = keras_head(kind, train[0].shape[1], objective.width, dropout, objective.rescaling(train[1]))
+    model = keras_head(kind, train[0].shape[1:], objective.width, dropout, objective.rescaling(train[1]))
     # Our own heads see features of mean square 1, whatever the network: one learning rate then suits all of them.
     scale = 1 / max(float(np.sqrt(np.mean(np.square(train[0])))), 1e-12) if isinstance(kind, str) else 1.0
     model.compile(

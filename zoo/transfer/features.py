@@ -1,6 +1,6 @@
 """Features, once: each example passes the backbone a single time, and what comes out is kept on disk.
 
-CACHE/features/KEY/features.npy     float32 [n, d], a row for each example in the dataset's order
+CACHE/features/KEY/features.npy     float32 [n, d], or [n, h, w, d] of maps, a row for each example in order
 CACHE/features/KEY/facts.json       n, and what could not be read
 CACHE/features/KEY.draft/...        what is being written, and how far: a killed run is taken up there
 
@@ -29,7 +29,7 @@ from zoo.batches import Answered
 from zoo.cache import cache_folder
 from zoo.conversion import conversion_key
 from zoo.dataset import Dataset
-from zoo.errors import DatasetError, OptionError, WeightsError
+from zoo.errors import BackboneError, DatasetError, OptionError, WeightsError
 from zoo.inputs import Prepared
 from zoo.model import Model
 from zoo.progress import track
@@ -38,6 +38,7 @@ from zoo.task import Failed
 from zoo.transfer.targets import target_array
 
 FACTS, FEATURES, DONE = "facts.json", "features.npy", "done.json"
+MAPS = "feature_maps"
 LIMIT_GB = 10.0
 MAX_UNREADABLE = 0.1  # of the examples
 NAMED = 3  # unreadable examples that an error names
@@ -46,8 +47,8 @@ KEEP_EVERY = 2.0  # seconds of work that a killed run loses at most
 
 @dataclass(frozen=True)
 class Extracted:
-    """What a dataset became. features: float32 [n, d], read from disk as needed; targets: as
-    `zoo.transfer.targets.target_array` has them.
+    """What a dataset became. features: float32 [n, d], or [n, h, w, d] of feature maps, read from disk as needed;
+    targets: as `zoo.transfer.targets.target_array` has them.
 
     ids: what messages call the n examples; failed: the examples that could not be read, which are not among the n.
     """
@@ -59,23 +60,29 @@ class Extracted:
 
 
 def extract(
-    model: Model, dataset: Dataset, *, batch_size: int = 32, max_unreadable: int | float = MAX_UNREADABLE
+    model: Model,
+    dataset: Dataset,
+    *,
+    batch_size: int = 32,
+    max_unreadable: int | float = MAX_UNREADABLE,
+    output: str = "features",
 ) -> Extracted:
     """The features of every example of `dataset`; from the cache where they were computed before.
 
+    output: "features", or "feature_maps".
     max_unreadable: of so many examples, or of so large a share of them, it is no matter that they can't be read.
     Raises DatasetError where no example could be read, or too many could not, WeightsError where the cache
     can't be written.
     """
     from filelock import FileLock
 
-    folder = _folder() / _key(model, dataset)
+    folder = _folder() / _key(model, dataset, output)
     draft = folder.with_name(f"{folder.name}.draft")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{folder.name}.lock")):
             if not folder.is_dir():
-                _write(model, dataset, draft, batch_size)
+                _write(model, dataset, output, draft, batch_size)
                 draft.replace(folder)
         os.utime(folder)  # used just now
         _prune(folder)
@@ -104,25 +111,25 @@ def _folder() -> Path:
     return Path(named) if named else cache_folder() / "features"
 
 
-def _key(model: Model, dataset: Dataset) -> str:
-    backbone = load_backbone(model.spec, "features", model.files("features"))
+def _key(model: Model, dataset: Dataset, output: str) -> str:
+    backbone = load_backbone(model.spec, output, model.files(output))
     form = f"{model.runtime.spec.name}-{model.precision}"
     return f"{conversion_key(backbone, form)}-{dataset.fingerprint()[:16]}"
 
 
-def _write(model: Model, dataset: Dataset, draft: Path, batch_size: int) -> None:
+def _write(model: Model, dataset: Dataset, output: str, draft: Path, batch_size: int) -> None:
     """Fill `draft` from where an earlier process left off; batch by batch, so that memory stays flat."""
     done, failed = _progress(draft)
     draft.mkdir(exist_ok=True)
     table: Any = np.load(draft / FEATURES, mmap_mode="r+") if done else None
     kept = time.monotonic()
     sources = (model.task.inputs(example)[0] for example in itertools.islice(dataset, done, None))
-    with closing(_tracked(model, sources, len(dataset) - done, batch_size)) as stream:
+    with closing(_tracked(model, sources, output, len(dataset) - done, batch_size)) as stream:
         for group, outputs in stream:
-            rows = iter(outputs.get("features", ()))
+            rows = iter(outputs.get(output, ()))
             if table is None and outputs:
-                shape = (len(dataset), outputs["features"].shape[1])
-                table = np.lib.format.open_memmap(draft / FEATURES, "w+", np.float32, shape)
+                shape = _shape(model, output, outputs[output])
+                table = np.lib.format.open_memmap(draft / FEATURES, "w+", np.float32, (len(dataset), *shape))
             for item in group:
                 if isinstance(item, Prepared):
                     table[done] = next(rows)
@@ -142,11 +149,23 @@ def _write(model: Model, dataset: Dataset, draft: Path, batch_size: int) -> None
     (draft / DONE).unlink(missing_ok=True)
 
 
-def _tracked(model: Model, sources: Iterator[Any], total: int, batch_size: int) -> Generator[Answered, None, None]:
+def _shape(model: Model, output: str, found: Array) -> tuple[int, ...]:
+    """What an example's row has, (d,), or (h, w, d) of maps; raises BackboneError where `found` are none such."""
+    if found.ndim != (4 if output == MAPS else 2):
+        raise BackboneError(
+            f"backbone {model.spec.name!r} gave {output!r} of the form {list(found.shape)}; "
+            f"{'maps are [n, height, width, channels]' if output == MAPS else 'they are [n, width]'}"
+        )
+    return tuple(found.shape[1:])
+
+
+def _tracked(
+    model: Model, sources: Iterator[Any], output: str, total: int, batch_size: int
+) -> Generator[Answered, None, None]:
     """`model.outputs`, with a bar that counts examples."""
-    with closing(model.outputs(sources, "features", batch_size)) as stream:
+    with closing(model.outputs(sources, output, batch_size)) as stream:
         batches = -(-total // (model.spec.input.batch or batch_size))
-        yield from track(stream, batches, f"features of {model.spec.name}")
+        yield from track(stream, batches, f"{output.replace('_', ' ')} of {model.spec.name}")
 
 
 def _progress(draft: Path) -> tuple[int, list[dict[str, Any]]]:

@@ -56,7 +56,7 @@ class Training:
 
 
 class Headed(Compiled):
-    """Features and a head behind them as one callable that gives `logits`."""
+    """Features, or feature maps, and a head behind them as one callable that gives `logits`."""
 
     def __init__(self, features: Compiled, head: Head) -> None:
         self._features = features
@@ -67,13 +67,13 @@ class Headed(Compiled):
 
     def __call__(self, batch: Array) -> dict[str, Array]:
         """See `zoo.Compiled`."""
-        return {"logits": self._head(self._features(batch)["features"])}
+        return {"logits": self._head(self._features(batch)[self._head.takes])}
 
     def stream(self, batches: Iterable[Array]) -> Iterator[dict[str, Array]]:
         """See `zoo.Compiled.stream`."""
         with closing(_generated(self._features.stream(batches))) as stream:
             for outputs in stream:
-                yield {"logits": self._head(outputs["features"])}
+                yield {"logits": self._head(outputs[self._head.takes])}
 
     def parameters(self) -> int | None:
         """The weights of backbone and head."""
@@ -101,7 +101,7 @@ class FittedModel(Model):
         held: HeldOut | None = None,
         test: Evaluation | None = None,
     ) -> None:
-        spec = _with_head(source.spec, labels)
+        spec = _with_head(source.spec, labels, head.takes)
         super().__init__(
             Pair(source.pair.task, spec, "logits", "ready"),
             source.task,
@@ -111,7 +111,7 @@ class FittedModel(Model):
             weights=source.weights,
             trust_code=source.trust_code,
         )
-        self._compiled.update(source.loaded("features"))
+        self._compiled.update(source.loaded(head.takes))
         self._from = source  # the files of a backbone that was trained go with it
         self.head = head
         self.history = history
@@ -128,16 +128,17 @@ class FittedModel(Model):
     def compiled(self, output: str) -> Compiled:
         """See `zoo.Model.compiled`; `logits` are the head's."""
         if output == "logits" and output not in self._compiled:
-            self._compiled[output] = Headed(super().compiled("features"), self.head)
+            self._compiled[output] = Headed(super().compiled(self.head.takes), self.head)
         return super().compiled(output)
 
     def files(self, output: str) -> dict[str, Path]:
         """See `zoo.Model.files`; the head lies in memory."""
-        return super().files("features")
+        return super().files(self.head.takes if output == "logits" else output)
 
     def network(self) -> Backbone:
         """Backbone and head as one network with the output `logits`, not yet loaded."""
-        return HeadedBackbone(load_backbone(self.spec, "features", self.files("features")), self.head, self.spec)
+        below = load_backbone(self.spec, self.head.takes, self.files("logits"))
+        return HeadedBackbone(below, self.head, self.spec)
 
     def export(self, out: str | os.PathLike[str], format: str = "saved_model", data: Any = None, **options: Any) -> Any:
         """Write the model into the folder `out` as "saved_model", "onnx" or "litert"; returns how it compares.
@@ -173,7 +174,7 @@ class FittedModel(Model):
             }
             return {"fitted": {"head": self.head.save(folder)} | facts}
 
-        kept = {name: self.files(name) for name in ("features", "logits")}
+        kept = {name: self.files(name) for name in self.spec.outputs}
         return write_saved(Path(path), self.task.spec.name, self.spec, kept, more)
 
 
@@ -193,11 +194,13 @@ def load_fitted(folder: Path, source: Model) -> FittedModel:
     return FittedModel(source, head, space, history, training, held=held, test=test)
 
 
-def _with_head(spec: BackboneSpec, labels: LabelSpace) -> BackboneSpec:
-    """`spec` offering features, and `logits` over the classes of the head; no published figure holds for those."""
-    features = spec.outputs["features"]
-    logits = OutputSpec(labels=tuple(labels.names.values()), width=len(labels), weights=features.weights)
-    return spec.model_copy(update={"outputs": {"features": features, "logits": logits}, "published": ()})
+def _with_head(spec: BackboneSpec, labels: LabelSpace, takes: str) -> BackboneSpec:
+    """`spec` offering what its head `takes`, features, and `logits` over the head's classes; no published figure holds
+    for those.
+    """
+    below = {name: spec.outputs[name] for name in dict.fromkeys(("features", takes))}
+    logits = OutputSpec(labels=tuple(labels.names.values()), width=len(labels), weights=below[takes].weights)
+    return spec.model_copy(update={"outputs": {**below, "logits": logits}, "published": ()})
 
 
 def _generated(outputs: Iterator[dict[str, Array]]) -> Generator[dict[str, Array], None, None]:

@@ -11,7 +11,7 @@ from zoo.transfer.heads import DenseHead, Head
 
 
 class HeadedBackbone(Backbone):
-    """`features` of a backbone, and a head behind them that gives `logits`."""
+    """`features` or `feature_maps` of a backbone, and a head behind them that gives `logits`."""
 
     def __init__(self, features: Backbone, head: Head, spec: BackboneSpec) -> None:
         super().__init__(spec, "logits", features.files)
@@ -24,7 +24,7 @@ class HeadedBackbone(Backbone):
 
     def forward(self, batch: Any, training: bool = False) -> dict[str, Any]:
         """See `zoo.Backbone.forward`."""
-        return {"logits": tensors(self.head, self.features.forward(batch, training)["features"])}
+        return {"logits": tensors(self.head, self.features.forward(batch, training)[self.features.output])}
 
     def parameters(self) -> int:
         """See `zoo.Backbone.parameters`."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,11 +15,23 @@ from zoo.errors import WeightsError
 from zoo.runtime import Array
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
-HIDDEN = 256  # units of the hidden layer of the textbook recipe
+HIDDEN = 256  # units of the hidden layer of the textbook recipe, and filters of the convolution
+CONVOLUTIONAL = "convolutional"
+AT_ONCE = 256  # examples that Keras takes when it predicts: the maps of more fill the memory
+
+
+def output_of(kind: Any) -> str:
+    """The output of a backbone that a head of this kind stands on."""
+    return "feature_maps" if kind == CONVOLUTIONAL else "features"
 
 
 class Head(ABC):
-    """features float32 [n, d] -> logits float32 [n, classes]."""
+    """features float32 [n, d], or feature maps [n, h, w, d] -> logits float32 [n, classes].
+
+    takes: which of the two, as the backbone calls its outputs.
+    """
+
+    takes: ClassVar[str] = "features"
 
     @abstractmethod
     def __call__(self, features: Array) -> Array: ...
@@ -66,13 +78,19 @@ class DenseHead(Head):
 
 @dataclass(frozen=True)
 class KerasHead(Head):
-    """A user's own Keras layers."""
+    """A head that Keras computes: a user's own layers, or a convolution over feature maps."""
 
     model: Any
 
+    @property
+    def takes(self) -> str:  # type: ignore[override]
+        """See `Head`; maps have four axes."""
+        return "feature_maps" if len(self.model.input_shape) == 4 else "features"
+
     def __call__(self, features: Array) -> Array:
         """See `Head`."""
-        return np.asarray(self.model(features, training=False), np.float32)
+        parts = [features[start : start + AT_ONCE] for start in range(0, max(len(features), 1), AT_ONCE)]
+        return np.concatenate([np.asarray(self.model(part, training=False), np.float32) for part in parts])
 
     def save(self, folder: Path) -> str:
         """See `Head.save`."""
@@ -154,20 +172,26 @@ def _unit_scale(features: Array) -> np.float32:
 
 
 def keras_head(
-    kind: Any, width: int, classes: int, dropout: float, rescaling: tuple[float, float] | None = None
+    kind: Any, shape: Sequence[int], classes: int, dropout: float, rescaling: tuple[float, float] | None = None
 ) -> Any:
     """A `keras.Model` from features to logits: "linear", "hidden", a Keras layer, or a callable of a tensor.
 
+    "convolutional" is one of feature maps: a 3x3 convolution, ReLU, the mean over the picture, dropout, a dense layer.
+    shape: of an example's features, (d,), or maps, (h, w, d).
     rescaling: (scale, offset) of what the last layer gives, for outputs that are numbers and no logits.
     """
     import keras
 
-    inputs = keras.Input((width,))
+    inputs = keras.Input(tuple(shape))
     if kind == "linear":
         outputs = keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(inputs))
     elif kind == "hidden":
         hidden = keras.layers.Dense(HIDDEN, activation="relu")(inputs)
         outputs = keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(hidden))
+    elif kind == CONVOLUTIONAL:
+        convolved = keras.layers.Conv2D(HIDDEN, 3, padding="same", activation="relu")(inputs)
+        mean = keras.layers.GlobalAveragePooling2D()(convolved)
+        outputs = keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(mean))
     else:
         outputs = kind(inputs)
         if outputs.shape[-1] != classes:
@@ -178,8 +202,12 @@ def keras_head(
 
 
 def as_head(model: Any, kind: Any, scale: float) -> Head:
-    """The `model` that was trained on features times `scale`; one of our own kinds needs no framework any more."""
+    """The `model` that was trained on features times `scale`; dense layers of ours need no framework any more."""
     if not isinstance(kind, str):
+        return KerasHead(model)
+    if kind == CONVOLUTIONAL:
+        first = next(layer for layer in model.layers if type(layer).__name__ == "Conv2D")
+        first.kernel.assign(first.kernel * scale)
         return KerasHead(model)
     dense: Sequence[Any] = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
     layers = [(np.asarray(layer.kernel), np.asarray(layer.bias)) for layer in dense]

@@ -39,7 +39,8 @@ def sized(model: Model, size: Any) -> tuple[Model, str]:
         )
     facts = {
         "input": own.model_copy(update={"size": wanted}),
-        "outputs": {"features": model.spec.outputs["features"]},  # a classifier's last layer may count on the size
+        # Not the logits: a classifier's last layer may count on the size.
+        "outputs": {name: facts for name, facts in model.spec.outputs.items() if name.startswith("feature")},
         "published": (),
     }
     made = type(model)(

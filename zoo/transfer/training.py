@@ -18,6 +18,7 @@ from zoo.transfer.augmentation import augmentation
 from zoo.transfer.features import MAX_UNREADABLE, extract
 from zoo.transfer.fitted import FittedModel, Training
 from zoo.transfer.head_training import SOLVED, HeadSettings, evaluation_of, train_head
+from zoo.transfer.heads import CONVOLUTIONAL, output_of
 from zoo.transfer.held import HeldOut
 from zoo.transfer.objective import OBJECTIVES, objective_of
 from zoo.transfer.sizes import enlargement, sized
@@ -27,7 +28,7 @@ from zoo.transfer.unfrozen import Part, TuningSettings
 from zoo.transfer.views import view_features
 from zoo.transfer.warming import start_of
 
-HEADS = ("auto", *SOLVED, "linear", "hidden")
+HEADS = ("auto", *SOLVED, "linear", "hidden", CONVOLUTIONAL)
 HEAD_RATE = 3e-3  # of Adam, for a head alone
 AT_ONCE = 32  # inputs that the network takes; in batches of 367 the pictures of a MobileNetV2 take twice as long
 
@@ -82,6 +83,7 @@ def fit(
     head: "logistic" is solved to its optimum; "linear" (dropout, one layer) and "hidden" (a layer of 256, ReLU,
         dropout) are trained by Keras with Adam; or a Keras layer, or a callable of a Keras tensor. "auto" is
         "logistic" ("ridge" for numbers) for up to 20,000 examples, "linear" where there are more or `epochs` are given.
+        "convolutional" stands on the backbone's last feature maps, which must fit into memory, and knows what is where.
     epochs, batch_size, learning_rate, dropout, callbacks: as Keras has them; batch_size is 32, or all examples where
         they are fewer; c: the inverse of logistic regression's penalty; class_weight: "balanced", or a weight by class
         number; seed: of split and training.
@@ -118,11 +120,12 @@ def fit(
     opened = open_data(model, data, validation, test, options)
     training, objective = opened.training.dataset, objective_of(opened.training.dataset, loss, pos_weight)
     at_once = min(batch_size or AT_ONCE, AT_ONCE)
-    found = extract(model, training, batch_size=at_once, max_unreadable=max_unreadable)
+    output = output_of(head)
+    found = extract(model, training, batch_size=at_once, max_unreadable=max_unreadable, output=output)
     places = held_out(found.targets, opened.shares, seed, objective.labels)
     train = found.features[places[0]], found.targets[places[0]]
     if changed and network is None:
-        more = view_features(model, training, found, changed, views, seed, at_once)[places[0]]
+        more = view_features(model, training, found, changed, views, seed, at_once, output)[places[0]]
         train = np.concatenate([train[0], *np.moveaxis(more, 1, 0)]), np.concatenate([train[1]] * (1 + views))
     objective.require(train[1], training.name)
     objective = objective.settled(train[1])
@@ -131,14 +134,16 @@ def fit(
     failed, held = list(found.failed), HeldOut.of(training, opened.training.options, places[1])
     for part, where in ((opened.validation, places[1]), (opened.test, places[2])):
         if isinstance(part, Opened):
-            apart = extract(model, part.dataset, batch_size=at_once, max_unreadable=max_unreadable)
+            apart = extract(model, part.dataset, batch_size=at_once, max_unreadable=max_unreadable, output=output)
             failed += apart.failed
             judged.append((apart.features, objective.translated(apart.targets, part.dataset)))
         else:
             judged.append((found.features[where], found.targets[where]))
     if isinstance(opened.validation, Opened):
         held = HeldOut.of(opened.validation.dataset, opened.validation.options)
-        again = extract(model, opened.validation.dataset, batch_size=at_once, max_unreadable=max_unreadable)
+        again = extract(
+            model, opened.validation.dataset, batch_size=at_once, max_unreadable=max_unreadable, output=output
+        )
         validated = Part(opened.validation.dataset, again.ids, np.arange(len(again.ids)), judged[0][1])
     extracted = time.perf_counter()
     settings = HeadSettings(head, epochs, batch_size, learning_rate or HEAD_RATE, dropout, c, class_weight, callbacks)
@@ -191,18 +196,36 @@ def fit(
 def check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size: int | None) -> None:
     if "features" not in model.task.spec.trainable or model.task.spec.targets not in OBJECTIVES:
         raise PairError(_unfitted(model))
-    if "features" not in model.spec.outputs:
-        offers = ", ".join(map(repr, model.spec.outputs))
-        raise PairError(f"backbone {model.spec.name!r} offers {offers}; a head is fitted on 'features'")
     if strategy not in STRATEGIES:
         raise OptionError(f"there is no strategy {strategy!r}; there are {', '.join(map(repr, STRATEGIES))}")
     if isinstance(head, str) and head not in HEADS:
         raise OptionError(f"there is no head {head!r}; there are {', '.join(map(repr, HEADS))}, or a Keras layer")
+    if output_of(head) not in model.spec.outputs:
+        raise PairError(_unoffered(model, head))
+    if head == CONVOLUTIONAL and strategy != "frozen":
+        raise OptionError(
+            f"head={head!r} is trained on feature maps that are kept: strategy='frozen'; stages of the backbone are "
+            f"trained with head='linear' or 'hidden', not strategy={strategy!r}"
+        )
     if epochs is not None and (epochs < 1 or (head in SOLVED and strategy == "frozen")):
         why = f"head {head!r} is solved, not descended to" if head in SOLVED else "it is at least 1"
         raise OptionError(f"epochs={epochs!r} means nothing: {why}")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"batch_size={batch_size!r} is too small; it is at least 1")
+
+
+def _unoffered(model: Model, head: Any) -> str:
+    """Why `head` can't be fitted on the backbone of `model`, and on which it can."""
+    offers = ", ".join(map(repr, model.spec.outputs))
+    if output_of(head) == "features":
+        return f"backbone {model.spec.name!r} offers {offers}; a head is fitted on 'features'"
+    able = sorted({spec.name for spec in installed().backbones if output_of(head) in spec.outputs})
+    some = ", ".join(map(repr, able[:3])) or "none is installed"
+    return (
+        f"head={head!r} is fitted on 'feature_maps'; backbone {model.spec.name!r} offers {offers}: take head='hidden', "
+        f"or a backbone that offers maps ({some}{f' and {len(able) - 3} more' if len(able) > 3 else ''}: "
+        "zoo list --where 'outputs = feature_maps')"
+    )
 
 
 def _unfitted(model: Model) -> str:

@@ -69,18 +69,28 @@ class Views(Dataset):
 
 
 def view_features(
-    model: Model, dataset: Dataset, found: Extracted, augment: Augmentation, views: int, seed: int, batch_size: int
+    model: Model,
+    dataset: Dataset,
+    found: Extracted,
+    augment: Augmentation,
+    views: int,
+    seed: int,
+    batch_size: int,
+    output: str = "features",
 ) -> Array:
     """The features float32 [n, views, d] of `views` of each of the n examples that `found` has of `dataset`.
 
+    output: "features", or "feature_maps": [n, views, h, w, d].
     Raises OptionError for texts, and for less than one view.
     """
     if dataset.modality != "image":
         raise OptionError(f"pictures are augmented; {dataset.name!r} has {dataset.modality} examples")
     if isinstance(views, bool) or not isinstance(views, int) or views < 1:
         raise OptionError(f"views={views!r} means nothing; it is 1 or more")
-    made = extract(model, Views(dataset, augment, views, seed), batch_size=batch_size, max_unreadable=1.0)
-    return made.features.reshape(len(found.targets), views, -1)
+    made = extract(
+        model, Views(dataset, augment, views, seed), batch_size=batch_size, max_unreadable=1.0, output=output
+    )
+    return made.features.reshape(len(found.targets), views, *made.features.shape[1:])
 
 
 def preview(dataset: Dataset, augment: Augmentation, file: str | Path, *, views: int = 6, seed: int = 0) -> Path:

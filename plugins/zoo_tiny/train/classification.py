@@ -19,25 +19,26 @@ def small() -> keras.Model:
     """One layer of edges, summed up in the four quarters of the picture."""
     pixels = keras.Input((SIDE, SIDE, 1))
     x = convolution(keras.layers.AveragePooling2D(4)(pixels), 16)
-    return _with_head(pixels, keras.layers.Flatten()(keras.layers.AveragePooling2D(4)(x)))
+    return _with_head(pixels, x, keras.layers.Flatten()(keras.layers.AveragePooling2D(4)(x)))
 
 
 def medium() -> keras.Model:
     """Two layers, summed up over the whole picture."""
     pixels = keras.Input((SIDE, SIDE, 1))
     x = convolution(convolution(keras.layers.AveragePooling2D(4)(pixels), 24), 32)
-    return _with_head(pixels, keras.layers.GlobalAveragePooling2D()(x))
+    return _with_head(pixels, x, keras.layers.GlobalAveragePooling2D()(x))
 
 
-def _with_head(pixels: keras.KerasTensor, features: keras.KerasTensor) -> keras.Model:
-    return keras.Model(pixels, {"features": features, "logits": keras.layers.Dense(len(NAMES))(features)})
+def _with_head(pixels: keras.KerasTensor, maps: keras.KerasTensor, features: keras.KerasTensor) -> keras.Model:
+    logits = keras.layers.Dense(len(NAMES))(features)
+    return keras.Model(pixels, {"feature_maps": maps, "features": features, "logits": logits})
 
 
 NETWORKS = {"tiny_cnn_s": small, "tiny_cnn_m": medium}
 
 
 def train(out: Path) -> None:
-    """Train all networks, and write `out/NAME/logits` and `out/NAME/features`."""
+    """Train all networks, and write `out/NAME/logits`, `out/NAME/features` and `out/NAME/feature_maps`."""
     pixels, digits = _examples()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for name, build in NETWORKS.items():

@@ -115,10 +115,11 @@ def _training(fitted: FittedModel) -> dict[str, Any]:
     """How the model was trained and what ran, by what people call it."""
     told = asdict(fitted.training)
     seconds = told.pop("seconds", {})
-    run = fitted.compiled("features") if fitted.loaded("features") else None
+    takes = fitted.head.takes
+    run = fitted.compiled(takes) if fitted.loaded(takes) else None
     found = {
         "backbone": fitted.spec.name,
-        "weights": f"sha256 {digest(fitted.files('features')['weights'])}",
+        "weights": f"sha256 {digest(fitted.files(takes)['weights'])}",
         **{name.replace("_", " "): value for name, value in told.items() if value not in (None, (), {}, [])},
         "test": f"on {fitted.test.dataset}, {fitted.test.n:,} examples: {_scores(fitted.test)}" if fitted.test else "",
         "seconds": ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()),

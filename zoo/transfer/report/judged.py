@@ -75,7 +75,8 @@ def judge(fitted: FittedModel, dataset: Dataset, places: Array | None, source: s
     Features come from the cache where fitting left them: no example passes the backbone twice.
     Raises DatasetError where nothing is left to judge, LabelError for classes that the model does not have.
     """
-    found = extract(fitted, dataset, max_unreadable=1.0)  # whoever fitted has set the limit; here they are told
+    # Whoever fitted has set the limit; here they are told.
+    found = extract(fitted, dataset, max_unreadable=1.0, output=fitted.head.takes)
     kept = np.arange(len(found.targets)) if places is None else np.asarray(places)
     if not len(kept):
         raise DatasetError(f"no example of {dataset.name!r} is left to report on")

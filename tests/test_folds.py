@@ -35,6 +35,52 @@ def test_every_fold_has_each_class_in_the_same_proportion():
     assert [np.bincount(targets[held]).tolist() for _, held in parted(targets, 5, 0)] == [[8, 4]] * 5
 
 
+def test_every_fold_has_a_share_of_each_label():
+    targets = (np.random.default_rng(0).random((100, 4)) < [0.5, 0.2, 0.1, 0.06]).astype(np.float32)
+    parts = parted(targets, 5, 0)
+    assert sorted(np.concatenate([held for _, held in parts]).tolist()) == list(range(100))
+    for _, held in parts:
+        assert 18 <= len(held) <= 22
+        assert (np.abs(targets[held].sum(axis=0) - targets.sum(axis=0) / 5) <= 2).all()
+        assert (targets[held].sum(axis=0) >= 1).all()
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Texts, the words in them that are labels, and how long they are."""
+    file = tmp_path_factory.mktemp("table") / "texts.csv"
+    texts = ("the red fox", "a blue bird sings", "the red bird", "a fox at a blue wall", "plain words", "red")
+    rows = [
+        f"{text}{' and so on' * (n % 3)},{';'.join(set(text.split()) & {'red', 'blue', 'fox'})},{n % 3}"
+        for n in range(7)
+        for text in texts
+    ]
+    file.write_text("\n".join(["text,labels,times", *rows]))
+    return f"csv:{file}"
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "head", "scores"),
+    [
+        ("multilabel", {"pos_weight": "balanced"}, "logistic", {"binary_accuracy", "loss"}),
+        ("multilabel", {"loss": "focal", "epochs": 1}, "linear", {"binary_accuracy", "loss"}),
+        ("regression", {"label_column": "times"}, "ridge", {"mae", "loss"}),
+        ("regression", {"label_column": "times", "loss": "huber", "epochs": 1}, "linear", {"mae", "loss"}),
+    ],
+)
+def test_labels_and_numbers_are_cross_validated_with_their_losses(table, task, settings, head, scores):
+    found = zoo.get(task, "tiny_text_s").cross_validate(table, folds=3, **settings)
+    assert (found.head, set(found.mean), len(found.folds)) == (head, scores, 3)
+    assert np.isfinite(list(found.mean.values())).all()
+
+
+def test_a_label_that_a_fold_can_not_learn_is_named(table, tmp_path):
+    rare = tmp_path / "rare.csv"
+    rare.write_text("\n".join(["text,labels", *(f"text {n},{'a;b' if n == 3 else 'a' * (n % 2)}" for n in range(12))]))
+    with pytest.raises(DatasetError, match=r"a fold of .* has no example with class 'b' to train on"):
+        zoo.get("multilabel", "tiny_text_s").cross_validate(f"csv:{rare}", folds=2)
+
+
 def test_mean_and_spread_are_those_of_the_folds(model, monkeypatch):
     found = model.cross_validate("tiny_digits", folds=4)
     scores = [fold["accuracy"] for fold in found.folds]
@@ -62,7 +108,11 @@ def test_what_can_not_be_cut_into_folds_is_told(model, tmp_path):
     data = pictures(tmp_path / "data", naught=(0, 9), one=(1, 3))
     with pytest.raises(DatasetError, match="class 1 has 3 examples: too few for 5 folds; take 3 or fewer"):
         model.cross_validate(f"folder:{data}")
-    for settings, message in (({"folds": 1}, "folds=1"), ({"strategy": "full"}, "trains heads alone")):
+    for settings, message in (
+        ({"folds": 1}, "folds=1"),
+        ({"strategy": "full"}, "trains heads alone"),
+        ({"warm_start": True}, "warm_start=True means nothing to cross-validation"),
+    ):
         with pytest.raises(OptionError, match=message):
             model.cross_validate(f"folder:{data}", **settings)
 
@@ -74,5 +124,10 @@ def test_folds_on_the_command_line(tmp_path):
     told = json.loads(done.stdout)
     assert (len(told["folds"]), told["n"], told["head"]) == (2, 20, "logistic")
     assert told["mean"]["accuracy"] > 0.9
-    for wrong in (["--out", str(tmp_path / "x")], ["--test", "0.1"]):
+    more = ["--head", "linear", "--epochs", "2", "--early-stopping", "1", "--learning-rate", "0.01"]
+    done = CliRunner().invoke(command, [*fit, *more, "--loss", "focal", "--size", "48", "48"])
+    assert done.exit_code == 0, done.output
+    assert "2 folds of 20 examples, linear head" in done.stdout
+    assert "size=(48, 48) can't be had" in done.stdout
+    for wrong in (["--out", str(tmp_path / "x")], ["--test", "0.1"], ["--stage", "head=train"], ["--mixed-precision"]):
         assert CliRunner().invoke(command, [*fit, *wrong]).exit_code == 2

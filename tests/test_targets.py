@@ -12,6 +12,8 @@ from zoo.cli import zoo as cli
 from zoo.dataset import DatasetOptions, Example, as_dataset
 from zoo.errors import DatasetError, LabelError, OptionError, PairError
 from zoo.labels import LabelSpace
+from zoo.transfer.features import extract
+from zoo.transfer.objective import objective_of
 from zoo_classification.task import area_under_curve
 from zoo_multilabel.metric import MultiLabelMetric
 from zoo_multilabel.task import MultiLabel
@@ -80,6 +82,26 @@ def test_heads_in_epochs_learn_labels_and_numbers(table):
         table, label_column="length", head="hidden", epochs=15, loss="huber"
     )
     assert gauge.history["val_mae"][-1] < gauge.history["val_mae"][0]
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "judged"),
+    [
+        ("multilabel", {"pos_weight": "balanced"}, "binary_accuracy"),
+        ("multilabel", {"head": "hidden", "loss": "focal"}, "binary_accuracy"),
+        ("regression", {"label_column": "length"}, "mae"),
+        ("classification", {"label_column": "fox", "labels": ["none", "fox"], "pos_weight": 5.0}, "accuracy"),
+    ],
+)
+def test_stages_train_on_targets_of_every_kind(table, task, settings, judged):
+    """What the last epoch said of the validation data is what the model that comes out makes of them."""
+    model = zoo.get(task, "tiny_text_s").fit(table, validation=table, strategy="full", epochs=2, **settings)
+    assert model.training.trained > 0
+    objective = objective_of(model.dataset(table, **{k: v for k, v in settings.items() if k.startswith("label")}))
+    found = extract(model, model.held.dataset(model))
+    assert objective.scores(model.head(np.asarray(found.features)), found.targets)[judged] == pytest.approx(
+        model.history[f"val_{judged}"][-1], abs=1e-3
+    )
 
 
 def test_two_classes_weigh_as_they_are_told(table):

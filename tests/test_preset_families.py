@@ -1,10 +1,14 @@
 """KerasHub's families that go their own ways: D-FINE, whose boxes take a turn; RoBERTa, whose words are byte pairs."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from zoo.backbone import load_backbone
+from zoo.errors import WeightsError
 from zoo.specs import BackboneSpec
 
 # Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
@@ -96,7 +100,9 @@ def test_a_d_fine_s_boxes_are_its_network_s_own_whatever_form_it_says_they_have(
     assert set(found["classes"][:count]) <= set(range(80))
 
 
-def test_a_roberta_s_tokens_are_its_preset_s_own(tmp_path):
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory):
+    """A small RoBERTa for two classes, and the folder in which KerasHub saved it."""
     import keras
     from keras_hub import models
 
@@ -114,11 +120,28 @@ def test_a_roberta_s_tokens_are_its_preset_s_own(tmp_path):
     )
     for variable in task.trainable_variables:  # as drawn, they hardly tell one text from another
         variable.assign(20 * variable)
-    task.save_to_preset(str(tmp_path))
+    folder = tmp_path_factory.mktemp("roberta")
+    task.save_to_preset(str(folder))
+    return task, folder
+
+
+def test_a_roberta_s_tokens_are_its_preset_s_own(roberta):
+    task, folder = roberta
     facts = {"logits": {"weights": {}, "width": 2, "labels": ["no", "yes"]}, "features": {"weights": {}}}
     spec = BackboneSpec(name="mine", input={"kind": "text"}, outputs=facts)
-    found = {output: load_backbone(spec, output, {"weights": tmp_path}).forward(TEXTS)[output] for output in facts}
+    found = {output: load_backbone(spec, output, {"weights": folder}).forward(TEXTS)[output] for output in facts}
     expected = task(task.preprocessor(TEXTS)).numpy()
     assert np.ptp(expected, axis=0).max() > 0.1
     np.testing.assert_allclose(found["logits"], expected, rtol=1e-4)
     np.testing.assert_allclose(task.layers[-1](found["features"]), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["vocabulary", "merges", "proto"])
+def test_a_tokenizer_that_reads_a_file_elsewhere_is_refused_by_name(roberta, tmp_path, part):
+    folder = shutil.copytree(roberta[1], tmp_path / "preset")
+    config = json.loads((folder / "tokenizer.json").read_text())
+    config["config"][part] = "/etc/passwd"
+    (folder / "tokenizer.json").write_text(json.dumps(config))
+    spec = BackboneSpec(name="mine", input={"kind": "text"}, outputs={"features": {"weights": {}}})
+    with pytest.raises(WeightsError, match=rf"tokenizer\.json' holds code .*: {part} from the file '/etc/passwd'"):
+        load_backbone(spec, "features", {"weights": folder}).load()

@@ -13,6 +13,8 @@ from zoo.safety import HOW_TO_TRUST, trusts_code
 CODE = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 # Layers that may be told a file's path in place of their words.
 READERS = {"StringLookup", "IntegerLookup", "TextVectorization"}
+# What tokenizers take as a path as well; their presets keep them in files of their own.
+PATHS = ("vocabulary", "merges", "proto")
 # What a file may name by module: parts of networks, in Keras' own packages; nothing that saves, loads or fetches.
 PACKAGES = ("keras_hub.src", "keras_hub", "keras.src", "keras")
 FUNCTIONS = {"activations", "constraints", "initializers", "losses", "metrics", "ops", "random", "regularizers"}
@@ -65,8 +67,8 @@ def _offences(part: Any) -> Iterator[str]:
         yield f"layer {name!r} of class {kind!r}" if name else f"{kind!r}"
     elif kind in READERS and isinstance(inside, dict) and isinstance(inside.get("vocabulary"), str):
         yield f"layer {inside.get('name')!r} of class {kind!r}, which reads {inside['vocabulary']!r}"
-    elif isinstance(inside, dict) and isinstance(inside.get("vocabulary"), str):
-        yield f"a vocabulary from the file {inside['vocabulary']!r}"
+    elif isinstance(inside, dict) and (named := next((key for key in PATHS if isinstance(inside.get(key), str)), "")):
+        yield f"{named} from the file {inside[named]!r}"
     elif isinstance(kind, str) and isinstance(module, str) and not _known(part):
         yield f"{inside if kind == 'function' else kind!r} of module {module!r}"
     for one in part.values():

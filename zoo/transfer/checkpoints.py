@@ -12,10 +12,12 @@ import hashlib
 import json
 import marshal
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from zoo.errors import WeightsError
 from zoo.runtime import Array
 
 KEPT = 8
+ABANDONED = 3600  # seconds after which what a process was writing is taken for that of one that was killed
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Checkpoint:
                     for group, count in told["groups"].items()
                 }
             return State(told["phase"], told["epoch"], told["history"], arrays)
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
     def write(self, state: State) -> None:
@@ -85,7 +88,8 @@ class Checkpoint:
 
     def _prune(self) -> None:
         found = sorted(self.file.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
-        for file in found[:-KEPT]:
+        drafts = [file for file in self.file.parent.glob("*.part") if time.time() - file.stat().st_mtime > ABANDONED]
+        for file in [*found[:-KEPT], *drafts]:
             file.unlink(missing_ok=True)
 
 
@@ -97,6 +101,8 @@ def settings_key(name: str, facts: Mapping[str, Any]) -> str:
 
 def _told(value: Any) -> Any:
     """What makes `value` differ from another, the same in every process."""
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, np.ndarray):
         return hashlib.sha256(value.tobytes()).hexdigest()
     if code := getattr(value, "__code__", None):

@@ -29,7 +29,7 @@ class Tuning:
 
     schedule: "cosine" lets each phase's rates rise and fall, "constant" leaves them as they are.
     patience: epochs without a lower validation loss after which it stops, with the weights of the best; None goes on.
-    train_norms: batch normalisation sees the batch's statistics, and its own move.
+    train_norms: batch normalisation sees the batch's statistics, and its own move. dropout: before the last layer.
     """
 
     phases: Sequence[Phase]
@@ -38,6 +38,7 @@ class Tuning:
     callbacks: Sequence[Any] = ()
     train_norms: bool = False
     mixed_precision: bool = False
+    dropout: float = 0.2
     seed: int = 0
 
 
@@ -72,7 +73,7 @@ def tune(
     import keras
 
     keras.utils.set_random_seed(tuning.seed)
-    network = Network(backbone, stages, own_head(head, scale), scale, tuning.train_norms)
+    network = Network(backbone, stages, own_head(head, scale, tuning.dropout), scale, tuning.train_norms)
     state = checkpoint.read() or State()
     notes = (f"went on after epoch {state.epoch}, where an earlier run had stopped",) if state.epoch else ()
     epochs = Epochs(network, train, test, objective, tuning, class_weight, state, checkpoint)

@@ -87,7 +87,7 @@ class Headed(Compiled):
 
 class FittedModel(Model):
     """A model whose head `Model.fit` has trained. failed: the examples that could not be read; held: on what judged;
-    test: what it scores on the examples set apart for a test, None where there were none.
+    test: what it scores on the examples set apart for a test, None where there were none; source: the model below.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class FittedModel(Model):
             trust_code=source.trust_code,
         )
         self._compiled.update(source.loaded(head.takes))
-        self._from = source  # the files of a backbone that was trained go with it
+        self.source = source  # the files of a backbone that was trained go with it
         self.head = head
         self.history = history
         self.training = training

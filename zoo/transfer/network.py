@@ -14,8 +14,6 @@ from zoo.transfer.heads import DenseHead, Head, KerasHead
 from zoo.transfer.stages import Stage
 from zoo.transfer.strategies import HEAD
 
-DROPOUT = 0.2
-
 
 class Network:
     """`backbone` and `head`, a `keras.Model` of features times `scale`, as the `keras.Model` `model`.
@@ -111,8 +109,11 @@ class Network:
         return [*(wrapped for held in self._wrapped.values() for wrapped in held), *self._head.variables]
 
 
-def own_head(head: Head, scale: float) -> Any:
-    """A copy of `head` as a `keras.Model` of features times `scale`; raises OptionError for one that is no such."""
+def own_head(head: Head, scale: float, dropout: float) -> Any:
+    """A copy of `head` as a `keras.Model` of features times `scale`; raises OptionError for one that is no such.
+
+    dropout: before the last layer of a head of ours; a user's own layers stay as they are.
+    """
     import keras
 
     if isinstance(head, KerasHead):
@@ -128,7 +129,7 @@ def own_head(head: Head, scale: float) -> Any:
     for number, (kernel, _) in enumerate(head.layers, 1):
         last = number == len(head.layers)
         layers.append(keras.layers.Dense(kernel.shape[1], activation=None if last else "relu"))
-        outputs = layers[-1](keras.layers.Dropout(DROPOUT)(outputs) if last else outputs)
+        outputs = layers[-1](keras.layers.Dropout(dropout)(outputs) if last else outputs)
     model = keras.Model(inputs, outputs)
     for number, (layer, (kernel, bias)) in enumerate(zip(layers, head.layers, strict=True)):
         layer.set_weights([kernel if number else kernel / np.float32(scale), bias])

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from zoo.errors import OptionError, PairError
 from zoo.model import Model
 from zoo.pairs import find_pair
 from zoo.plugins import installed
-from zoo.runtime import Array
 from zoo.transfer.augmentation import augmentation
-from zoo.transfer.features import MAX_UNREADABLE, extract
-from zoo.transfer.fitted import FittedModel, Training
-from zoo.transfer.head_training import SOLVED, HeadSettings, evaluation_of, train_head
+from zoo.transfer.course import Course, timed
+from zoo.transfer.features import MAX_UNREADABLE
+from zoo.transfer.fitted import FittedModel
+from zoo.transfer.head_training import SOLVED, HeadSettings
 from zoo.transfer.heads import CONVOLUTIONAL, output_of
-from zoo.transfer.held import HeldOut
 from zoo.transfer.objective import OBJECTIVES, objective_of
+from zoo.transfer.parts import AT_ONCE, Extraction, parts_of
 from zoo.transfer.sizes import enlargement, sized
-from zoo.transfer.splits import Opened, held_out, open_data
+from zoo.transfer.splits import open_data
 from zoo.transfer.strategies import STRATEGIES
-from zoo.transfer.unfrozen import Part, TuningSettings
-from zoo.transfer.views import view_features
+from zoo.transfer.unfrozen import TuningSettings
 from zoo.transfer.warming import start_of
 
 HEADS = ("auto", *SOLVED, "linear", "hidden", CONVOLUTIONAL)
 HEAD_RATE = 3e-3  # of Adam, for a head alone
-AT_ONCE = 32  # inputs that the network takes; in batches of 367 the pictures of a MobileNetV2 take twice as long
 
 
 def fit(
@@ -101,96 +96,28 @@ def fit(
     """
     check(model, strategy, head, epochs, batch_size)
     model, resized = sized(model, size)
-    changed = augmentation(augment)
-    begun = time.perf_counter()
-    network = TuningSettings(
-        strategy,
-        epochs,
-        batch_size,
-        learning_rate,
-        early_stopping,
-        unfreeze,
-        mixed,
-        batch_norm,
-        mixed_precision,
-        changed,
-        callbacks,
-        seed,
-    ).ready(model)
-    opened = open_data(model, data, validation, test, options)
-    training, objective = opened.training.dataset, objective_of(opened.training.dataset, loss, pos_weight)
-    at_once = min(batch_size or AT_ONCE, AT_ONCE)
-    output = output_of(head)
-    found = extract(model, training, batch_size=at_once, max_unreadable=max_unreadable, output=output)
-    places = held_out(found.targets, opened.shares, seed, objective.labels)
-    train = found.features[places[0]], found.targets[places[0]]
-    if changed and network is None:
-        more = view_features(model, training, found, changed, views, seed, at_once, output)[places[0]]
-        train = np.concatenate([train[0], *np.moveaxis(more, 1, 0)]), np.concatenate([train[1]] * (1 + views))
-    objective.require(train[1], training.name)
-    objective = objective.settled(train[1])
-    judged: list[tuple[Array, Array]] = []
-    validated = Part(training, found.ids, places[1], found.targets[places[1]])
-    failed, held = list(found.failed), HeldOut.of(training, opened.training.options, places[1])
-    for part, where in ((opened.validation, places[1]), (opened.test, places[2])):
-        if isinstance(part, Opened):
-            apart = extract(model, part.dataset, batch_size=at_once, max_unreadable=max_unreadable, output=output)
-            failed += apart.failed
-            judged.append((apart.features, objective.translated(apart.targets, part.dataset)))
-        else:
-            judged.append((found.features[where], found.targets[where]))
-    if isinstance(opened.validation, Opened):
-        held = HeldOut.of(opened.validation.dataset, opened.validation.options)
-        again = extract(
-            model, opened.validation.dataset, batch_size=at_once, max_unreadable=max_unreadable, output=output
-        )
-        validated = Part(opened.validation.dataset, again.ids, np.arange(len(again.ids)), judged[0][1])
-    extracted = time.perf_counter()
+    changed, start, seconds = augmentation(augment), None, dict[str, float]()
+    tuning = TuningSettings(strategy, epochs, batch_size, learning_rate, early_stopping, unfreeze, mixed, batch_norm)
+    tuning = replace(tuning, mixed_precision=mixed_precision, augment=changed, callbacks=callbacks, seed=seed)
     settings = HeadSettings(head, epochs, batch_size, learning_rate or HEAD_RATE, dropout, c, class_weight, callbacks)
-    start = start_of(model, objective.labels) if warm_start else None
+    with timed(seconds, "features"):
+        network = replace(tuning, dropout=dropout).ready(model)
+        opened = open_data(model, data, validation, test, options)
+        objective = objective_of(opened.training.dataset, loss, pos_weight)
+        extraction = Extraction(output_of(head), min(batch_size or AT_ONCE, AT_ONCE), max_unreadable)
+        parts = parts_of(model, opened, objective, extraction, seed)
+        objective, train = objective.settled(parts.training.targets), parts.training.pairs
+        if changed and network is None:
+            train = parts.with_views(model, changed, views, seed, extraction)
+    if warm_start:
+        start = start_of(model, objective.labels)
     settings = replace(settings, seed=seed, patience=early_stopping, start=start)
     if network:  # what was said of epochs is meant for the network
         settings = replace(settings, epochs=None, learning_rate=HEAD_RATE, callbacks=())
-    trained, history, kind = train_head(settings, train, judged[0], objective)
-    counts: tuple[int, int | None] = (0, None)
-    source, notes = model, [f"{len(failed)} examples could not be read"] if failed else []
-    notes += filter(None, [resized or enlargement(model, training)])
-    seconds = {"features": extracted - begun, "head": time.perf_counter() - extracted}
-    notes += [start.note] if start else []
-    if network:
-        begun = time.perf_counter()
-        alone = objective.scores(trained(np.asarray(judged[0][0], np.float32)), judged[0][1])
-        notes += [f"the head alone, before: val_{name} {value:.4f}" for name, value in alone.items()]
-        fitting = Part(training, found.ids, places[0], train[1])
-        weights = objective.class_weights(class_weight, train[1])
-        facts = {"head": [kind, c, dropout], "loss": loss, "pos_weight": pos_weight}
-        source, tuned = network.tune(trained, train[0], fitting, validated, objective, weights, facts)
-        trained, history, counts = tuned.head, tuned.history, (tuned.trained, tuned.frozen)
-        notes += tuned.notes
-        seconds["tuning"] = time.perf_counter() - begun
-    told = Training(
-        strategy,
-        kind if isinstance(kind, str) else type(kind).__name__,
-        training.name,
-        training.fingerprint(),
-        len(places[0]),
-        len(judged[0][1]),
-        seed,
-        {name: round(spent, 3) for name, spent in seconds.items()},
-        tuple(notes),
-        *counts,
-    )
-    fitted = FittedModel(source, trained, objective.labels, history, told, tuple(failed), held)
-    if len(judged[1][1]):
-        name = opened.test.dataset.name if isinstance(opened.test, Opened) else f"{opened.test:.0%} of {training.name}"
-        if network is None:
-            fitted.test = evaluation_of(fitted.name, name, objective, trained, judged[1])
-        else:
-            tests = opened.test.dataset if isinstance(opened.test, Opened) else training
-            tested = extract(source, tests, batch_size=at_once, max_unreadable=max_unreadable)
-            where = np.arange(len(judged[1][1])) if isinstance(opened.test, Opened) else places[2]
-            fitted.test = evaluation_of(fitted.name, name, objective, trained, (tested.features[where], judged[1][1]))
-    return fitted
+    unread = f"{len(parts.failed)} examples could not be read" if parts.failed else ""
+    said = (unread, resized or enlargement(model, parts.training.dataset), start.note if start else "")
+    notes = [note for note in said if note]
+    return Course(model, parts, objective, settings, extraction, network, notes, seconds).run(train)
 
 
 def check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size: int | None) -> None:

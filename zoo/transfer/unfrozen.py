@@ -14,35 +14,21 @@ import numpy as np
 
 from zoo.backbone import Backbone, load_backbone
 from zoo.conversion import conversion_key
-from zoo.dataset import Dataset
 from zoo.errors import BackboneError, OptionError
 from zoo.model import Model
 from zoo.progress import busy
-from zoo.runtime import Array
+from zoo.transfer.augmentation import Augmentation
 from zoo.transfer.checkpoints import Checkpoint, settings_key
-from zoo.transfer.feeding import Augment, Examples, Feed, examples_of
+from zoo.transfer.feeding import Feed
 from zoo.transfer.finetuning import Tuned, Tuning, tune
-from zoo.transfer.heads import Head
+from zoo.transfer.heads import Head, KerasHead
 from zoo.transfer.objective import Objective
+from zoo.transfer.parts import Part
 from zoo.transfer.stages import Stage, stages_of
 from zoo.transfer.strategies import RATE, plan, require_settings
 
 BATCH = 32
 EPOCHS = 5
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some examples of a dataset. ids: of all that could be read; places: among these; targets: of those there."""
-
-    dataset: Dataset
-    ids: Sequence[str]
-    places: Array
-    targets: Array
-
-    def examples(self, model: Model) -> Examples:
-        """Their inputs, with the targets."""
-        return Examples(examples_of(model, self.dataset, self.ids, self.places), self.targets)
 
 
 @dataclass(frozen=True)
@@ -58,7 +44,8 @@ class TuningSettings:
     mixed: Mapping[str, str | float] | None = None
     batch_norm: str = "inference"
     mixed_precision: bool = False
-    augment: Augment | None = None
+    augment: Augmentation | None = None
+    dropout: float = 0.2
     callbacks: Sequence[Any] = ()
     seed: int = 0
 
@@ -94,6 +81,7 @@ class TuningSettings:
             callbacks=self.callbacks,
             train_norms=self.batch_norm == "train",
             mixed_precision=self.mixed_precision,
+            dropout=self.dropout,
             seed=self.seed,
         )
         return Unfrozen(model, backbone, stages, tuning, self)
@@ -112,33 +100,37 @@ class Unfrozen:
     def tune(
         self,
         head: Head,
-        features: Array,
         train: Part,
         test: Part,
         objective: Objective,
         class_weight: Mapping[int, float] | None,
         told: Mapping[str, Any],
     ) -> tuple[Model, Tuned]:
-        """The network fine-tuned, with a copy of `head`, which was trained on `features`, behind it.
+        """The network fine-tuned, with a copy of `head`, which was trained on the features of `train`, behind it.
 
         told: what else would make another training of it, for the checkpoint. Returns a model of the changed
-        backbone, whose files lie in a folder that goes with it.
+        backbone, whose files lie in a folder that goes with it. Raises OptionError for a batch larger than `train`.
         """
-        name, spec = self.model.spec.name, self.model.spec.input
-        size = self.settings.batch_size or min(BATCH, len(train.targets))
+        name, spec, count = self.model.spec.name, self.model.spec.input, len(train.targets)
+        size = self.settings.batch_size or min(BATCH, count)
+        if size > count:
+            raise OptionError(f"batch_size={size!r} is larger than the {count} examples to train on; make it less")
         feeds = (
             Feed(train.examples(self.model), spec, size, self.tuning.seed, self.settings.augment, f"training {name}"),
             Feed(test.examples(self.model), spec, size),
         )
         facts = {
             "settings": {name: value for name, value in vars(self.settings).items() if name != "callbacks"},
+            "augment": self.settings.augment and self.settings.augment.key,
             "data": [part.dataset.fingerprint() for part in (train, test)],
             "targets": [train.targets, test.targets],
             "places": [train.places, test.places],
             "class_weight": class_weight and sorted(class_weight.items()),
         }
         checkpoint = Checkpoint(settings_key(conversion_key(self.backbone, "training"), {**facts, **told}))
-        scale = 1 / max(float(np.sqrt(np.mean(np.square(features)))), 1e-12)
+        # A user's own layers saw the features as they are.
+        own = isinstance(head, KerasHead)
+        scale = 1.0 if own else 1 / max(float(np.sqrt(np.mean(np.square(train.features)))), 1e-12)
         tuned = tune(self.backbone, self.stages, head, scale, *feeds, objective, self.tuning, class_weight, checkpoint)
         return self._model(), tuned
 

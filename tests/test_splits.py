@@ -68,6 +68,21 @@ def test_what_is_asked_for_goes_before_what_the_data_name(model, parted):
     assert (fitted.training.examples, fitted.training.validation, fitted.test.n) == (12, 6, 6)
 
 
+def test_a_folder_of_that_name_where_one_works_is_not_taken_for_a_part_of_the_data(
+    model, parted, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    pictures(tmp_path / "test", naught=(0, 9), one=(1, 9))
+    assert model.fit("folder:data").test.n == 8
+    assert model.fit("folder:data", test="test").test.n == 8
+    assert model.fit("folder:data", test="folder:./test").test.n == 18
+
+
+def test_what_trains_is_not_judged_on(model, parted):
+    with pytest.raises(OptionError, match=r"validation='train' is a part of what trains, all of 'train'"):
+        model.fit(f"folder:{parted}", validation="train")
+
+
 def test_the_test_score_is_saved(model, parted, tmp_path):
     fitted = model.fit(f"folder:{parted}")
     loaded = zoo.load(fitted.save(tmp_path / "mine.zoo"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +66,8 @@ def open_data(model: Model, data: Any, validation: Any, test: Any, options: Mapp
             "add some, or remove the folder"
         )
     parts = [
-        _held(model, data, part, what, splits, options) for part, what in ((validation, "validation"), (test, "test"))
+        _held(model, data, part, what, splits, options, training.options.get("split"))
+        for part, what in ((validation, "validation"), (test, "test"))
     ]
     if parts[0] == 0.0:
         raise OptionError(f"validation={validation!r} is a share between 0 and 1, or a dataset")
@@ -97,13 +97,26 @@ def _named(part: str, splits: Sequence[str]) -> str | None:
 
 
 def _held(
-    model: Model, data: Any, given: Any, what: str, splits: Sequence[str], options: Mapping[str, Any]
+    model: Model,
+    data: Any,
+    given: Any,
+    what: str,
+    splits: Sequence[str],
+    options: Mapping[str, Any],
+    training: str | None,
 ) -> Opened | float:
+    """What `given` means: a share, a part of `data`, or a dataset. training: the part that trains."""
     if isinstance(given, int | float | np.number) and not isinstance(given, bool):
         if not 0 <= given < 1:
             raise OptionError(f"{what}={given!r} is a share between 0 and 1, or a dataset")
         return float(given)
-    if isinstance(given, str) and not os.path.exists(given) and given.partition("[")[0].partition("+")[0] in splits:
+    part = given.partition("[")[0].partition("+")[0] if isinstance(given, str) else None
+    if part in splits:  # whatever lies in the working directory under that name: ./test says the folder
+        if part == training:
+            raise OptionError(
+                f"{what}={given!r} is a part of what trains, all of {training!r}; give a share such as 0.2, or the "
+                "part that is to train with split=..."
+            )
         name, told = data, {**options, "split": given}  # a part of the same data: val, or train[80%:]
     else:
         name, told = given, {name: value for name, value in options.items() if name != "split"}

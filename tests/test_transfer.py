@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 import zoo
@@ -120,6 +121,27 @@ def test_the_features_together_are_bounded(model, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_FEATURES_GB", "0.00001")
     model.fit(f"folder:{data}")
     assert len(list((tmp_path / "cache" / "features").glob("*/facts.json"))) == 1
+
+
+def test_what_killed_runs_began_counts_and_goes_too_unless_a_process_is_at_it(model, tmp_path, monkeypatch):
+    data = pictures(tmp_path / "data", naught=(0, 10), one=(1, 10))
+    place = tmp_path / "cache" / "features"
+    for name in ("dead", "alive"):
+        (place / f"{name}.draft").mkdir(parents=True)
+        (place / f"{name}.draft" / "features.npy").write_bytes(bytes(20_000))
+    monkeypatch.setenv("ZOO_FEATURES_GB", "0.00001")
+    with FileLock(place / "alive.lock"):
+        model.fit(f"folder:{data}")
+    assert [path.name for path in place.glob("*.draft")] == ["alive.draft"]
+
+
+@pytest.mark.parametrize("damage", ["features.npy", "facts.json"])
+def test_features_that_are_damaged_are_made_anew(model, tmp_path, damage):
+    data = pictures(tmp_path / "data", naught=(0, 10), one=(1, 10))
+    once = model.fit(f"folder:{data}")
+    (file,) = (tmp_path / "cache" / "features").glob(f"*/{damage}")
+    file.write_bytes(file.read_bytes()[:-100])
+    assert model.fit(f"folder:{data}").history == once.history
 
 
 def test_what_cannot_be_read_is_left_out_and_told(model, tmp_path):

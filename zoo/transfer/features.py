@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,15 +80,16 @@ def extract(
     draft = folder.with_name(f"{folder.name}.draft")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
-            if not folder.is_dir():
+        with FileLock(_lock(folder)):
+            if not folder.is_dir() or not _whole(folder, len(dataset)):
+                shutil.rmtree(folder, ignore_errors=True)
                 _write(model, dataset, output, draft, batch_size)
                 draft.replace(folder)
-        os.utime(folder)  # used just now
-        _prune(folder)
+            os.utime(folder)  # used just now
+            _prune(folder)
+            found = _read(folder, dataset)
     except OSError as error:
         raise WeightsError(f"the cache {str(_folder())!r} can't be written: {error}; ZOO_FEATURES moves it") from error
-    found = _read(folder, dataset)
     require_readable(found.failed, dataset, max_unreadable)
     return found
 
@@ -109,6 +110,11 @@ def require_readable(failed: Sequence[Failed], dataset: Dataset, limit: int | fl
 def _folder() -> Path:
     named = os.environ.get("ZOO_FEATURES")
     return Path(named) if named else cache_folder() / "features"
+
+
+def _lock(folder: Path) -> Path:
+    """Whoever holds it writes, reads or removes `folder` and its draft."""
+    return folder.with_name(f"{folder.name.removesuffix('.draft')}.lock")
 
 
 def _key(model: Model, dataset: Dataset, output: str) -> str:
@@ -144,9 +150,9 @@ def _write(model: Model, dataset: Dataset, output: str, draft: Path, batch_size:
         shutil.rmtree(draft, ignore_errors=True)
         why = f"; the first: {failed[0]['error']}" if failed else ""
         raise DatasetError(f"no example of {dataset.name!r} could be read ({len(failed)} failed){why}")
-    _put(draft / FACTS, {"failed": failed, "backbone": model.spec.name, "dataset": dataset.name})
     table.flush()
-    (draft / DONE).unlink(missing_ok=True)
+    _put(draft / DONE, {"done": done, "failed": failed})  # so that who is killed here has lost nothing
+    _put(draft / FACTS, {"failed": failed, "backbone": model.spec.name, "dataset": dataset.name})
 
 
 def _shape(model: Model, output: str, found: Array) -> tuple[int, ...]:
@@ -183,6 +189,15 @@ def _put(file: Path, facts: dict[str, Any]) -> None:
     draft.replace(file)
 
 
+def _whole(folder: Path, total: int) -> bool:
+    """Whether `folder` has what it should: not where a disk was full, or somebody removed a file by hand."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return isinstance(facts["failed"], list) and len(np.load(folder / FEATURES, mmap_mode="r")) == total
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return False
+
+
 def _read(folder: Path, dataset: Dataset) -> Extracted:
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     table = np.load(folder / FEATURES, mmap_mode="r")
@@ -198,19 +213,38 @@ def _read(folder: Path, dataset: Dataset) -> Extracted:
 
 
 def _prune(kept: Path) -> None:
-    """Remove the longest unused features until all together are within the limit; never those just made."""
+    """Remove the longest unused features until all together are within the limit, and what killed runs began with them;
+    never those just made, nor what another process is at.
+    """
+    from filelock import FileLock, Timeout
+
     named = os.environ.get("ZOO_FEATURES_GB", "")
     try:
         limit = (float(named) if named else LIMIT_GB) * 1e9
     except ValueError as error:
         raise OptionError(f"ZOO_FEATURES_GB={named!r} is no number of gigabytes") from error
-    folders = sorted(
-        (entry for entry in kept.parent.iterdir() if entry.is_dir()), key=lambda entry: entry.stat().st_mtime
-    )
-    sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in folders}
-    for entry in folders:
+    sizes = {entry: _size(entry) for entry in kept.parent.iterdir() if entry.is_dir()}
+    for entry in sorted(sizes, key=_time):
         if sum(sizes.values()) <= limit:
             return
-        if entry != kept and not entry.name.endswith(".draft"):
+        if _lock(entry) == _lock(kept):
+            continue
+        with suppress(Timeout, OSError), FileLock(_lock(entry), timeout=0):
             shutil.rmtree(entry, ignore_errors=True)
             sizes[entry] = 0
+
+
+def _size(folder: Path) -> int:
+    """The bytes in `folder`; files that another process takes away meanwhile count for nothing."""
+    found = 0
+    with suppress(OSError):
+        for file in folder.iterdir():
+            with suppress(OSError):
+                found += file.stat().st_size
+    return found
+
+
+def _time(folder: Path) -> float:
+    with suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0

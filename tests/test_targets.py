@@ -99,9 +99,20 @@ def test_stages_train_on_targets_of_every_kind(table, task, settings, judged):
     assert model.training.trained > 0
     objective = objective_of(model.dataset(table, **{k: v for k, v in settings.items() if k.startswith("label")}))
     found = extract(model, model.held.dataset(model))
-    assert objective.scores(model.head(np.asarray(found.features)), found.targets)[judged] == pytest.approx(
-        model.history[f"val_{judged}"][-1], abs=1e-3
+    scores = objective.scores(model.head(np.asarray(found.features)), found.targets)
+    assert scores[judged] == pytest.approx(model.history[f"val_{judged}"][-1], abs=1e-3)
+
+
+def test_layers_of_ones_own_train_with_the_stages_on_the_features_as_they_are(table):
+    import keras
+
+    options = {"label_column": "fox", "labels": ["none", "fox"]}
+    model = zoo.get("classification", "tiny_text_s").fit(
+        table, validation=table, strategy="full", epochs=1, head=keras.layers.Dense(8, activation="relu"), **options
     )
+    found = extract(model, model.held.dataset(model))
+    loss = objective_of(model.held.dataset(model)).scores(model.head(np.asarray(found.features)), found.targets)["loss"]
+    assert loss == pytest.approx(model.history["val_loss"][-1], abs=1e-4)
 
 
 def test_two_classes_weigh_as_they_are_told(table):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.cli.verifying import _chosen
 from zoo.verification import _probabilities, verify
 
 INCEPTION = "https://tfhub.dev/google/imagenet/inception_v3/{}/5"
@@ -123,6 +124,11 @@ def test_json_is_the_report_and_a_process_that_dies_is_told(tmp_path):
     (report,) = json.loads(done.stdout)
     assert done.returncode == 1
     assert report["error"].startswith("its process ended with -6")
+
+
+def test_all_are_those_of_every_catalogue():
+    assert _chosen((), every=True) == zoo.list_backbones()
+    assert {"inception_v3.hub_in1k", "resnet50.keras_in1k", "real_minilm"} <= set(_chosen((), every=True))
 
 
 @pytest.mark.parametrize("words", [[], ["--all", "tiny_det_s"]])

@@ -124,6 +124,9 @@ def test_the_real_models_are_read_rightly(assets):
     for folder, (output, facts) in rows.items():
         found = inspected(assets / "models" / folder)
         assert found.row["outputs"][output] == {"weights": {"path": str(assets / "models" / folder)}, **facts}
+        assert ("labels" in known(found)) == (output in ("logits", "boxes"))
+        if output == "boxes":
+            assert known(found)["labels"][1] == "unstated"
     assert found.row["imports"] == ["tensorflow_text"]
 
 

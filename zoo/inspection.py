@@ -105,6 +105,9 @@ def inspect_saved_model(
     if labels is not None:
         found.bind(labels=labels if isinstance(labels, str) else list(labels))
         found.say("labels", labels if isinstance(labels, str) else f"{len(labels)} of your own", "asked")
+    elif found.output != "features" and "labels" not in found.row["outputs"][found.output]:
+        known = "coco-91 (ids 1..90), coco-80 (0..79)" if found.output == "boxes" else "the name of a label space"
+        found.say("labels", f"no file tells them: --labels {known}, or a file", "unstated")
     return found
 
 

@@ -95,8 +95,6 @@ def _probe_boxes(found: Inspected, answers: Mapping[str, Array]) -> None:
         low, high = int(ids.min()), int(ids.max())
         base = "from 0" if low == 0 else "from 1, it seems"
         found.say("classes", f"ids {low}..{high} on the samples, counted {base}", "probed")
-    if "labels" not in facts:
-        found.say("labels", "no file tells them: --labels coco-91 (ids 1..90), coco-80 (0..79), or a file", "unstated")
 
 
 def _preprocessor(spec: BackboneSpec) -> dict[str, Path]:

@@ -70,7 +70,8 @@ def verify(spec: BackboneSpec) -> Report:
         try:
             report.facts += _Verifying(spec, output).facts()
         except ZooError as error:
-            report.error = report.error or f"output {output!r}: {' '.join(str(error).split())}"
+            lines = (line.strip() for line in str(error).splitlines())
+            report.error = report.error or f"output {output!r}: {'; '.join(lines)}"
     return report
 
 

@@ -6,7 +6,9 @@ import time
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
+from zoo_bench import machine
 from zoo_bench.clocks import ClockReader
 from zoo_bench.intervals import is_narrow, rate
 from zoo_bench.scenarios import Series, end_to_end, in_turns, offline, single_stream
@@ -127,6 +129,21 @@ def test_clocks_and_power_are_those_of_the_card_that_the_framework_sees(monkeypa
         told.append(reader.medians())
     assert told[0] == {"source": "nvml", "mhz": 1001, "memory_mhz": 2001, "watts": None, "celsius": 61}
     assert told[1] == {"source": "nvml", "mhz": 1000, "memory_mhz": 2000, "watts": 250.5, "celsius": 60}
+
+
+@pytest.mark.parametrize(
+    ("answer", "memory"),
+    [
+        ("0, GPU-a, NVIDIA H200, 570.1, 143771", [143771 * 2**20]),
+        ("0, GPU-a, NVIDIA GB10, 580.2, [N/A]", [0]),
+        ("No devices were found", []),
+        ("", []),
+    ],
+)
+def test_a_card_that_tells_no_memory_of_its_own_and_none_at_all_are_no_error(answer, memory, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(machine, "_answer", lambda *command: answer)
+    assert [gpu.memory for gpu in machine.gpus.__wrapped__()] == memory
 
 
 def test_without_nvml_nothing_is_told_of_a_gpu_and_that_is_no_error(monkeypatch):

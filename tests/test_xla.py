@@ -1,5 +1,7 @@
 """XLA in TensorFlow and in JAX: the answers of `tf`, batches of any size, and what it can't take."""
 
+import ast
+import os
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.errors import RuntimeLoadError
+from zoo.errors import BackboneError, RuntimeLoadError, ZooError
 from zoo.framework import tf
 from zoo.inputs import prepare
 from zoo.mixed_precision import cpu_has_bf16
@@ -49,6 +51,57 @@ def test_a_stream_keeps_its_order(runtime, batch):
     parts = [outputs["logits"] for outputs in run.stream([batch[:4], batch[4:], batch[:4]])]
     np.testing.assert_allclose(np.concatenate(parts[:2]), run(batch)["logits"], rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(parts[0], parts[2])
+
+
+def test_a_failure_that_shows_only_when_results_are_asked_for_is_the_zoos_own(batch, monkeypatch):
+    class Late:
+        def __array__(self, *args, **more):
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    run = zoo.get("classification", "tiny_cnn_s", runtime="openxla").compiled("logits")
+    (function,) = run._functions.values()
+    monkeypatch.setattr(function, "_run", lambda *given: [Late()])
+    with pytest.raises(BackboneError, match=r"'tiny_cnn_s.digits' failed on a batch of 1, .*RESOURCE_EXHAUSTED"):
+        run(batch[:1])
+
+
+@pytest.mark.parametrize("runtime", ["tf", *RUNTIMES])
+def test_a_batch_of_another_shape_is_told_with_its_shape(runtime, batch):
+    run = zoo.get("classification", "tiny_cnn_s", runtime=runtime).compiled("logits")
+    with pytest.raises(ZooError, match=r"\(6, 32, 9, 1\)"):
+        run(batch[:, :, :9])
+
+
+def test_a_batch_that_failed_is_no_measure_for_smaller_ones(batch):
+    run = zoo.get("classification", "tiny_cnn_s", runtime="tf-xla").compiled("logits")
+    with pytest.raises(BackboneError):
+        run(batch[:, :, :9])  # as one that finds no memory
+    assert run._seen == set()
+
+
+def test_peak_memory_is_asked_for_by_a_name_that_tensorflow_knows(batch):
+    run = zoo.get("classification", "tiny_cnn_s").compiled("logits")
+    assert run.peak_memory() is None
+    run.device = "cpu:0"  # as "gpu:0" is written; TensorFlow counts nothing on a CPU, and says so with 0
+    assert run.peak_memory() == 0
+
+
+def test_neither_framework_takes_the_whole_memory_of_a_gpu():
+    code = "import zoo.framework, zoo_openxla.runtime, os; print({word: os.environ.get(word) for word in %r})"
+    wanted = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    bare = {name: value for name, value in os.environ.items() if name not in wanted}
+    command = [sys.executable, "-c", code % (list(wanted),)]
+    run = subprocess.run(command, env=bare, capture_output=True, text=True, check=True)
+    assert ast.literal_eval(run.stdout) == wanted
+
+
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this processor does not multiply in bf16")
+def test_half_precision_without_onednn_is_told_with_what_turns_it_on():
+    code = "import zoo; zoo.get('classification', 'tiny_cnn_s', precision='bf16').compiled('logits')"
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert "RuntimeLoadError" in done.stderr
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in done.stderr
 
 
 def test_what_was_lowered_once_runs_without_tensorflow(batch):

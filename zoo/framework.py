@@ -1,4 +1,4 @@
-"""TensorFlow, imported as quietly as the user's TF_CPP_MIN_LOG_LEVEL asks."""
+"""TensorFlow, imported as quietly as the user's TF_CPP_MIN_LOG_LEVEL asks; its share of a GPU's memory grows."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def _held_back() -> Iterator[None]:
 
 # Its chatter about CPU features and absent GPUs is no user's concern ('zoo doctor' has what is); the variable decides.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Else it takes a GPU's whole memory, and a runtime for which it only converts a network finds none.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 # TensorFlow 2.21 writes half a dozen lines before it has read the variable that forbids them.
 if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0":
     with _held_back():

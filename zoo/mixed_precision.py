@@ -56,11 +56,23 @@ def at_precision(
     for node in lowered.node:
         node.device = ""
     if not _replace(lowered, DTYPES[precision]):
+        if not _has_pass():
+            raise RuntimeLoadError(
+                f"TensorFlow lowers nothing to {precision!r} here: its oneDNN is off, by TF_ENABLE_ONEDNN_OPTS=0 or for "
+                "this processor; start with TF_ENABLE_ONEDNN_OPTS=1 in the environment"
+            )
         raise RuntimeLoadError(
             f"backbone {backbone!r} has nothing that TensorFlow would compute in {precision!r}: no product and no "
             "convolution; use precision='fp32'"
         )
     return _folded(lowered)
+
+
+def _has_pass() -> bool:
+    """Whether TensorFlow runs the pass at all: it belongs to oneDNN, though a GPU may compute what it writes."""
+    from tensorflow.python.util import _pywrap_util_port
+
+    return bool(_pywrap_util_port.IsMklEnabled())
 
 
 def _as_meta_graph(graph_def: Any, kept: Sequence[str]) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -60,7 +61,8 @@ def measure(asked: Any) -> int:
     catalogue = _export(random, asked.folder.absolute())
     known = os.environ.get("ZOO_CATALOG")
     places = [str(catalogue), *([known] if known else [])]
-    environment = os.environ | {"ZOO_CATALOG": os.pathsep.join(places)}
+    # bf16 and fp16 are written by a pass of oneDNN's, which TensorFlow leaves off for processors that it does not know.
+    environment = {"TF_ENABLE_ONEDNN_OPTS": "1", **os.environ, "ZOO_CATALOG": os.pathsep.join(places)}
     failed = 0
     for name in asked.networks:
         for size in asked.batch_sizes:
@@ -100,6 +102,8 @@ def _export(names: Sequence[str], folder: Path) -> Path:
                 "model.export(sys.argv[2], verbose=False)"
             )
             made = folder / f"{name}.draft"
+            for cut in (made, folder / name):  # by an end of an earlier run
+                shutil.rmtree(cut, ignore_errors=True)
             subprocess.run([sys.executable, "-c", code, APPLICATIONS[name][0], str(made)], check=True)
             made.rename(folder / name)
     rows = [
@@ -147,9 +151,17 @@ def _megabytes(count: int | None) -> str:
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
+    """The rows of `file`, those apart that a run which was ended left cut."""
     if not file.is_file():
         return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            if line.strip():
+                print(f"left out of {file.name}: a line that was cut, {line[:60]!r}", file=sys.stderr)
+    return rows
 
 
 if __name__ == "__main__":

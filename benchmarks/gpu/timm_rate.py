@@ -15,9 +15,10 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 BATCHES = 4  # other inputs each time: caches shall not hold them
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     network = asked.called or asked.name
-    there = {_key(json.loads(line)) for line in _lines(asked.out)}
+    there = {_key(row) for row in _rows(asked.out)}
     for precision in asked.precisions:
         row: dict[str, Any] = {"network": network, "precision": precision, "batch_size": asked.batch_size}
         if _key(row) in there:
@@ -48,8 +49,10 @@ def main() -> None:
                 "peak": None,
                 "error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             }
-        with asked.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        with asked.out.open("a+b") as file:
+            if file.tell() and _last_byte(file) != b"\n":  # an earlier run was ended in the midst of a line
+                file.write(b"\n")
+            file.write(json.dumps(row).encode() + b"\n")
 
 
 def measured(asked: Any, precision: str) -> dict[str, Any]:
@@ -61,6 +64,9 @@ def measured(asked: Any, precision: str) -> dict[str, Any]:
     import timm
 
     cuda = asked.device.startswith("cuda")
+    if cuda:  # the precision before has left memory behind, and its peak
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -107,8 +113,16 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["network"], row["precision"], row["batch_size"]
 
 
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows that are there; a line that was cut is none."""
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else ():
+        with suppress(ValueError):
+            yield json.loads(line)
+
+
+def _last_byte(file: BinaryIO) -> bytes:
+    file.seek(-1, 2)
+    return file.read(1)
 
 
 if __name__ == "__main__":

@@ -43,12 +43,13 @@ def gpus() -> tuple[Gpu, ...]:
     """The NVIDIA GPUs that a framework would see, in its order, as `nvidia-smi` names them."""
     fields = "index,uuid,name,driver_version,memory.total"
     answer = _answer("nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits")
-    rows = [[cell.strip() for cell in line.split(",")] for line in answer.splitlines()]
+    rows = [[cell.strip() for cell in line.split(",")] for line in answer.splitlines() if line.count(",") == 4]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         by_id = {id: row for row in rows for id in row[:2]}
         rows = [by_id[id] for id in visible.replace(" ", "").split(",") if id in by_id]
-    return tuple(Gpu(name=row[2], driver=row[3], memory=int(row[4]) * 2**20) for row in rows)
+    # A card that shares the processor's memory has none of its own to tell: "[N/A]".
+    return tuple(Gpu(name=row[2], driver=row[3], memory=int(row[4]) * 2**20 if row[4].isdigit() else 0) for row in rows)
 
 
 def device_name(device: str) -> str:

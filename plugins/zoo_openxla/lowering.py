@@ -33,15 +33,17 @@ def lower(middle: Piece, batch: Form, folder: Path, *, backbone: str, platform: 
         return tuple(tf.graph_util.import_graph_def(graph_def, given, wanted, name=""))
 
     shape, dtype = batch
-    tensors = [tf.zeros(shape, dtype), *(tf.constant(array) for array in weights)]  # zeros: only the shape matters here
+    with tf.device("cpu"):  # everywhere the same lowering, and no second copy of the weights on a GPU
+        tensors = [tf.zeros(shape, dtype), *(tf.constant(array) for array in weights)]  # zeros: their shape matters
     jitted = tf.function(run, jit_compile=True, autograph=False)
     # Every product in StableHLO says how exactly it wants to be computed. TensorFlow writes there what its switch for
     # TF32 says, which is one for the process: HIGHEST where it is off, DEFAULT, for XLA on a GPU TF32, where it is on.
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(precision != "fp32")
     try:
-        module = jitted.experimental_get_compiler_ir(*tensors)(stage="stablehlo_serialized")
-        found = jitted.get_concrete_function(*tensors).outputs
+        with tf.device("cpu"):
+            module = jitted.experimental_get_compiler_ir(*tensors)(stage="stablehlo_serialized")
+            found = jitted.get_concrete_function(*tensors).outputs
     except (tf.errors.OpError, ValueError, TypeError) as error:
         text = " ".join(str(error).split())
         if refused := sorted(set(_REFUSED.findall(text))):

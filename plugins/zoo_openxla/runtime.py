@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
@@ -27,6 +28,8 @@ FORM = "openxla-2"  # raise the number when what is written changes
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "cuda": "cuda"}
 PRECISIONS = {"cpu": ["fp32"], "gpu": ["fp32", "tf32", "bf16", "fp16"]}  # XLA widens bf16 and fp16 on a CPU
 UNDER_WAY = 2  # batches: JAX returns before the device has finished
+# Else JAX takes three quarters of a GPU's memory at its first word with it, whoever needs some of it next.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 class OpenXlaRuntime(Runtime):
@@ -83,9 +86,9 @@ class Lowered(Compiled):
             function = self._function(np.shape(batch))
             under_way.append((function, function.start(np.asarray(batch)), len(batch)))
             if len(under_way) == UNDER_WAY:
-                yield _finished(*under_way.popleft())
+                yield _first(under_way)
         while under_way:
-            yield _finished(*under_way.popleft())
+            yield _first(under_way)
 
     def parameters(self) -> int | None:
         """The number of weights of the network; None before the first batch of a network of any size."""
@@ -137,10 +140,22 @@ class Function:
         try:
             return tensors, self._run(jax.device_put(padded, self._device), *self._weights)
         except Exception as error:  # its exceptions have no common base
-            raise BackboneError(
-                f"backbone {self.parts.backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
-                f"{' '.join(str(error).split())[:400]}"
-            ) from error
+            raise self._failed(len(batch), error) from error
+
+    def finished(self, started: tuple[dict[str, Any], Any], count: int) -> dict[str, Any]:
+        """The outputs of what `start` returned for `count` inputs, once the device has them."""
+        tensors, outputs = started
+        try:
+            arrays = [np.asarray(output)[:count] for output in outputs]
+        except Exception as error:  # on a GPU a lack of memory may show only now
+            raise self._failed(count, error) from error
+        return self.parts.after({**tensors, **dict(zip(self.parts.middle.outputs, arrays, strict=True))})
+
+    def _failed(self, count: int, error: Exception) -> BackboneError:
+        return BackboneError(
+            f"backbone {self.parts.backbone.spec.name!r} failed on a batch of {count}, run as {self.shape}: "
+            f"{' '.join(str(error).split())[:400]}"
+        )
 
 
 def require_pictures(backbone: Backbone) -> ImageInput:
@@ -188,11 +203,9 @@ def _form(batch: Form, platform: str, precision: str) -> str:
     return f"{FORM}-{platform}-{precision}-{'x'.join(map(str, batch[0]))}"
 
 
-def _finished(function: Function, started: tuple[dict[str, Any], Any], count: int) -> dict[str, Any]:
-    tensors, outputs = started
-    arrays = [np.asarray(output)[:count] for output in outputs]
-    parts: Parts = function.parts
-    return parts.after({**tensors, **dict(zip(parts.middle.outputs, arrays, strict=True))})
+def _first(under_way: deque[tuple[Function, Any, int]]) -> dict[str, Any]:
+    function, started, count = under_way.popleft()
+    return function.finished(started, count)
 
 
 def _gpus() -> list[Any]:

@@ -23,7 +23,7 @@ class TensorFlowRuntime(Runtime):
         for gpu in tf.config.list_physical_devices("GPU"):
             try:
                 tf.config.experimental.set_memory_growth(gpu, True)
-            except RuntimeError:  # the user's own code has started the GPU already, and chose for itself
+            except (RuntimeError, ValueError):  # the user's own code started the GPU, or cut it up: it chose for itself
                 break
 
     def devices(self) -> Sequence[str]:
@@ -94,16 +94,21 @@ class Frozen(Compiled):
         # On a GPU TensorFlow multiplies float32 in TF32 unless told not to, and asks its switch, one for the process,
         # whenever it runs: fp32 shall mean fp32, whatever ran before.
         tf.config.experimental.enable_tensor_float_32_execution(self.precision == "tf32")
-        with tf.device(self.device):
-            tensor = tf.constant(batch, tf.string) if self._is_text else tf.convert_to_tensor(batch)
-            try:
-                outputs = self._frozen()(tensor)
-            except tf.errors.OpError as error:
-                raise BackboneError(
-                    f"backbone {self._backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
-                    f"{' '.join(error.message.split())[:400]}"
-                ) from error
-        return {name: output.numpy() for name, output in outputs.items()}
+        try:
+            with tf.device(self.device):
+                outputs = self._frozen()(self._tensor(batch))
+            return {name: output.numpy() for name, output in outputs.items()}
+        except (tf.errors.OpError, TypeError, ValueError) as error:  # the last two for a shape that does not fit
+            raise BackboneError(
+                f"backbone {self._backbone.spec.name!r} failed on a batch of shape {np.shape(batch)}: "
+                f"{' '.join(getattr(error, 'message', str(error)).split())[:400]}"
+            ) from error
+
+    def _tensor(self, batch: Any) -> Any:
+        if not self._is_text:
+            return tf.convert_to_tensor(batch)
+        with tf.device("cpu"):  # where strings must lie, whatever computes (tensorflow/hub#562)
+            return tf.constant(batch, tf.string)
 
     def _frozen(self) -> Callable[[Any], dict[str, Any]]:
         with self._freezing:
@@ -123,7 +128,7 @@ class Frozen(Compiled):
         """The peak of the GPU's memory that TensorFlow had handed out, in bytes; None on a CPU."""
         if self.device == "cpu":
             return None
-        return int(tf.config.experimental.get_memory_info(self.device)["peak"])
+        return int(tf.config.experimental.get_memory_info(self.device.upper())["peak"])  # "gpu:0" it does not know
 
 
 class XlaCompiled(Frozen):
@@ -145,5 +150,6 @@ class XlaCompiled(Frozen):
         if count > 1 and fitting:
             missing = min(fitting)[0] - count
             batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-        self._seen.add(np.shape(batch))
-        return {name: output[:count] for name, output in super().__call__(batch).items()}
+        outputs = super().__call__(batch)
+        self._seen.add(np.shape(batch))  # now that it ran: one too large for the memory shall be no other's measure
+        return {name: output[:count] for name, output in outputs.items()}

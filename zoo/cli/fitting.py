@@ -83,7 +83,7 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     help="logistic (ridge for numbers) is solved; linear, hidden (256 units) and convolutional (3x3, on the last maps) "
     "are trained in epochs; auto chooses.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training for a head that is not solved.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of a head that is not solved, or of the backbone.")
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Let rare classes count as much as common ones.")
 @click.option(
     "--pos-weight",
@@ -170,12 +170,17 @@ def fit_command(
     last = {name: values[-1] for name, values in fitted.history.history.items()}
     if as_json:
         facts = {"model": fitted.name, "saved": str(saved), "head": told.head, "examples": told.examples}
+        facts |= {"strategy": told.strategy, "trained": told.trained, "frozen": told.frozen, "notes": list(told.notes)}
         seconds = {"validation": told.validation, "seconds": dict(told.seconds), "failed": len(fitted.failed)}
         reported = {"report": str(page)} if page else {}
         reported |= {"test": fitted.test.to_json()} if fitted.test else {}
         click.echo(json.dumps(facts | seconds | {"last": last} | reported, indent=1))
         return
     click.echo(f"{fitted.name}: {told.head} head on {told.examples} examples, {told.validation} held out")
+    if told.frozen is not None:
+        click.echo(f"  of the backbone {told.trained:,} parameters trained, {told.frozen:,} frozen")
+    for note in told.notes:
+        click.echo(f"  {note}")
     for name, value in last.items():
         click.echo(f"  {name:<14} {value:.4f}")
     if fitted.test:

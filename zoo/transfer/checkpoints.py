@@ -53,7 +53,7 @@ class Checkpoint:
     def read(self) -> State | None:
         """What an earlier process left, or None; what can't be read counts as nothing."""
         try:
-            with np.load(self.file, allow_pickle=False) as stored:
+            with self.file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 told = json.loads(str(stored["facts"]))
                 arrays = {
                     group: [stored[f"{group}{number}"] for number in range(count)]

@@ -82,7 +82,7 @@ class Feed:
                 batch = stack(values, spec.kind)
                 if self.augment is not None and isinstance(self.spec, ImageInput):
                     seed = int(np.random.default_rng((self.seed or 0, epoch, number)).integers(2**31))
-                    batch = _scaled(self.augment(batch, seed), self.spec)
+                    batch = _scaled(_augmented(batch, self.augment, seed), self.spec)
                 yield batch, self.examples.targets[places[done : done + len(group)]]
                 done += len(group)
 
@@ -113,6 +113,13 @@ def examples_of(model: Model, dataset: Dataset, ids: Sequence[str], places: Arra
                 found[wanted[readable]] = model.task.inputs(example)[0]
             readable += 1
     return found
+
+
+def _augmented(batch: Array, augment: Augment, seed: int) -> Array:
+    """Pictures [n, h, w, 1 or 3] changed; grey ones as the three equal colours that augmentations know."""
+    if batch.shape[-1] == 3:
+        return augment(batch, seed)
+    return augment(np.repeat(batch, 3, axis=-1), seed)[..., :1]
 
 
 def _scaled(batch: Array, spec: ImageInput) -> Array:

@@ -95,7 +95,7 @@ def fit(
     Raises PairError, OptionError, DatasetError, LabelError.
     """
     check(model, strategy, head, epochs, batch_size)
-    model, resized = sized(model, size)
+    before, (model, resized) = model, sized(model, size)
     changed, start, seconds = augmentation(augment), None, dict[str, float]()
     tuning = TuningSettings(strategy, epochs, batch_size, learning_rate, early_stopping, unfreeze, mixed, batch_norm)
     tuning = replace(tuning, mixed_precision=mixed_precision, augment=changed, callbacks=callbacks, seed=seed)
@@ -110,7 +110,7 @@ def fit(
         if changed and network is None:
             train = parts.with_views(model, changed, views, seed, extraction)
     if warm_start:
-        start = start_of(model, objective.labels)
+        start = start_of(before, objective.labels)
     settings = replace(settings, seed=seed, patience=early_stopping, start=start)
     if network:  # what was said of epochs is meant for the network
         settings = replace(settings, epochs=None, learning_rate=HEAD_RATE, callbacks=())
@@ -151,7 +151,7 @@ def _unoffered(model: Model, head: Any) -> str:
     return (
         f"head={head!r} is fitted on 'feature_maps'; backbone {model.spec.name!r} offers {offers}: take head='hidden', "
         f"or a backbone that offers maps ({some}{f' and {len(able) - 3} more' if len(able) > 3 else ''}: "
-        "zoo list --where 'outputs = feature_maps')"
+        "zoo list --where \"'feature_maps' in outputs\")"
     )
 
 

@@ -1,0 +1,373 @@
+"""Fine-tuning: resumed, repeatable, in half precision, on every form of network that can be trained; others say why."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import file_forms
+import numpy as np
+import pytest
+from hub_modules import KerasModule, export
+from PIL import Image
+
+import zoo
+from zoo.backbone import load_backbone
+from zoo.errors import OptionError
+
+DIGITS = "tiny_digits"
+# Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return zoo.get("classification", "tiny_cnn_m")
+
+
+@pytest.fixture
+def few(model, tmp_path):
+    """A folder of 20 zeros and 20 ones."""
+    counts = dict.fromkeys((0, 1), 0)
+    for example in model.dataset(DIGITS):
+        if counts.get(example.target, 20) < 20:
+            counts[example.target] += 1
+            folder = tmp_path / "few" / f"digit {example.target}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.open(example.input).convert("RGB").save(folder / f"{counts[example.target]}.png")
+    return f"folder:{tmp_path / 'few'}"
+
+
+def variables(model):
+    backbone = load_backbone(model.spec, "features", model.files("features"))
+    return {name: variable.numpy() for name, variable in backbone.variables().items()}
+
+
+def changed(before, after):
+    """The names of the variables that differ in a bit, of two models."""
+    old, new = variables(before), variables(after)
+    return {name for name in old if old[name].tobytes() != new[name].tobytes()}
+
+
+# ------------------------------------------------------------------------------------------------ killed, repeated
+
+
+def test_a_training_that_was_killed_goes_on_by_the_same_command(few, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "zoo",
+        "fit",
+        "classification/tiny_cnn_m",
+        few,
+        "--strategy",
+        "last",
+        "--epochs",
+        "60",
+    ]
+    command += ["--out", str(tmp_path / "mine.zoo"), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not list((tmp_path / "cache" / "training").glob("*.npz")):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "mine.zoo").exists()
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    (epoch,) = re.findall(r"went on after epoch (\d+), where an earlier run had stopped", "\n".join(told["notes"]))
+    assert 1 <= int(epoch) < 60
+    assert len(zoo.load(tmp_path / "mine.zoo").history["val_loss"]) == 60
+    assert not list((tmp_path / "cache" / "training").iterdir())
+
+
+@pytest.mark.parametrize("change", [{"augment": "heavy"}, {"dropout": 0.5}, {"seed": 1}, {"head": "hidden"}])
+def test_another_training_does_not_go_on_where_this_one_stopped(model, few, change):
+    from keras.callbacks import LambdaCallback
+
+    def stop(epoch, logs):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    settings = {"strategy": "last", "epochs": 2, "augment": "light"}
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(few, **settings, callbacks=[LambdaCallback(on_epoch_begin=stop)])
+    assert not any("went on" in note for note in model.fit(few, **settings | change).training.notes)
+
+
+def test_a_checkpoint_that_is_damaged_counts_as_none(tmp_path):
+    from zoo.transfer.checkpoints import Checkpoint, State
+
+    checkpoint = Checkpoint("mine")
+    checkpoint.write(State(epoch=3, arrays={"weights": [np.arange(9.0)]}))
+    assert checkpoint.read().epoch == 3
+    checkpoint.file.write_bytes(checkpoint.file.read_bytes()[:200])
+    assert checkpoint.read() is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"head": "logistic"},
+        {"head": "linear", "epochs": 2},
+        {"head": "hidden", "epochs": 2},
+        {"strategy": "last", "epochs": 2, "augment": "light"},
+        {"strategy": "full", "epochs": 2, "batch_norm": "train", "head": "hidden"},
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)
+def test_a_seed_gives_the_same_numbers_twice_to_the_last_bit(model, few, settings, tmp_path, monkeypatch):
+    found = []
+    for cache in ("once", "again"):  # nothing that the first has kept helps the second
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path / cache))
+        fitted = model.fit(few, seed=3, **settings)
+        layers = [array.tobytes() for layer in fitted.head.layers for array in layer]
+        found.append((fitted, fitted.history.history, layers))
+    (first, *once), (second, *again) = found
+    assert once == again
+    assert not changed(first, second)
+
+
+# ------------------------------------------------------------------------------------------------ how it is trained
+
+
+def test_batch_normalisation_moves_where_it_is_asked_to_and_nowhere_else(model, few):
+    moving = {name for name in variables(model) if "moving" in name}
+    still = model.fit(few, strategy="full", epochs=1)
+    moved = model.fit(few, strategy="full", epochs=1, batch_norm="train")
+    assert not moving & changed(model, still)
+    assert moving <= changed(model, moved)
+    assert moved.training.trained == still.training.trained  # moved by the data, not by a gradient
+
+
+def half_precision():
+    """The state of TensorFlow's switches."""
+    import tensorflow as tf
+
+    options = tf.config.optimizer.get_experimental_options()
+    return {name: on for name, on in options.items() if on and "mixed_precision" in name}
+
+
+def test_half_precision_in_training_ends_with_it(model, few, tmp_path):
+    import keras
+
+    from zoo.mixed_precision import cpu_has_bf16
+
+    if not cpu_has_bf16():
+        with pytest.raises(OptionError, match="this CPU has no bf16"):
+            model.fit(few, strategy="full", epochs=1, mixed_precision=True)
+        return
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(half_precision()))
+    fitted = model.fit(few, strategy="full", epochs=2, mixed_precision=True, callbacks=[callback])
+    assert [bool(switches) for switches in seen] == [True, True]
+    assert not half_precision()
+    assert np.isfinite([value for values in fitted.history.history.values() for value in values]).all()
+    assert {array.dtype for array in variables(fitted).values()} == {np.dtype("float32")}
+    full = model.fit(few, strategy="full", epochs=2)
+    assert changed(full, fitted)  # it did make a difference
+    saved = zoo.load(fitted.save(tmp_path / "mine.zoo"))
+    path = next(iter(model.dataset(DIGITS))).input
+    np.testing.assert_allclose(saved.predict(path).scores, fitted.predict(path).scores, atol=1e-6)
+    assert not half_precision()
+
+
+def test_half_precision_ends_with_an_error_too(model, few):
+    import keras
+
+    from zoo.mixed_precision import cpu_has_bf16
+
+    if not cpu_has_bf16():
+        pytest.skip("this CPU has no bf16, which the test before this one tells")
+
+    def fail(epoch, logs):
+        raise RuntimeError("mine")
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=fail)
+    with pytest.raises(RuntimeError, match="mine"):
+        model.fit(few, strategy="full", epochs=1, mixed_precision=True, callbacks=[callback])
+    assert not half_precision()
+
+
+def test_stages_may_be_told_one_by_one_on_the_command_line(few, model, tmp_path):
+    out = tmp_path / "mine.zoo"
+    command = [sys.executable, "-m", "zoo", "fit", "classification/tiny_cnn_m", few, "--out", str(out), "--epochs", "1"]
+    command += ["--strategy", "mixed", "--stage", "conv2d_1=1e-5", "--stage", "head=freeze"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "264 parameters trained, 7,088 frozen" in done.stdout
+    assert {name.split("/")[0] for name in changed(model, zoo.load(out))} == {"conv2d_1", "batch_normalization_1"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "message"),
+    [("conv2d_1", 2, "is no NAME=HOW"), ("conv2d_1=quickly", 1, "means nothing"), ("block_99=train", 1, "no stage")],
+)
+def test_a_stage_that_means_nothing_is_told_on_the_command_line(few, tmp_path, stage, code, message):
+    command = [
+        sys.executable,
+        "-m",
+        "zoo",
+        "fit",
+        "classification/tiny_cnn_m",
+        few,
+        "--out",
+        str(tmp_path / "mine.zoo"),
+    ]
+    done = subprocess.run([*command, "--strategy", "mixed", "--stage", stage], capture_output=True, text=True)
+    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (code, True, False)
+
+
+def test_early_stopping_gives_back_the_weights_of_the_best_epoch(model, few):
+    fitted = model.fit(few, strategy="full", epochs=30, learning_rate=0.02, early_stopping=2)
+    losses = fitted.history["val_loss"]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 3 < 30
+    parts = fitted.held.dataset(fitted)
+    held = [list(parts)[place] for place in fitted.held.places]
+    scores = [fitted.predict(example.input).scores[example.target] for example in held]
+    assert -np.log(scores).mean() == pytest.approx(losses[best], rel=1e-3)
+
+
+def test_an_augmentation_of_strength_0_changes_nothing(model, few):
+    plain = model.fit(few, strategy="last", epochs=2)
+    same = model.fit(few, strategy="last", epochs=2, augment={"flip": 0.0})
+    assert same.history["loss"] == pytest.approx(plain.history["loss"], rel=1e-3)
+    other = model.fit(few, strategy="last", epochs=2, augment="heavy")
+    assert other.history["loss"][0] > 1.05 * plain.history["loss"][0]
+
+
+def test_a_head_of_one_s_own_is_trained_on_as_it_was(model, few):
+    import keras
+
+    head = keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.Dense(2)])
+    fitted = model.fit(few, head=head, strategy="last", epochs=1, learning_rate=1e-9)
+    note = next(note for note in fitted.training.notes if "val_loss" in note)
+    assert fitted.history["val_loss"][0] == pytest.approx(float(note.split()[-1]), abs=2e-4)
+
+
+def test_a_batch_larger_than_the_data_is_told(model, few):
+    with pytest.raises(OptionError, match="batch_size=1000 is larger than the 32 examples"):
+        model.fit(few, strategy="last", batch_size=1000)
+
+
+# ------------------------------------------------------------------------------------------------ what can be trained
+
+
+def of(form, tmp_path):
+    """A model that reads a small network in this form."""
+    path = file_forms.FORMS[form](tmp_path)
+    spec = file_forms.spec("features", output_facts={"weights": {"path": str(path)}})
+    return zoo.get("classification", spec)
+
+
+@pytest.mark.parametrize("form", ["keras", "keras_hdf5", "keras_hdf5 of Keras 2"])
+def test_files_with_variables_are_trained_and_counted(form, few, tmp_path):
+    model = of(form, tmp_path)
+    sizes = {name: array.size for name, array in variables(model).items()}
+    fitted = model.fit(few, strategy="full", epochs=1, learning_rate=1e-3)
+    told = fitted.training
+    assert sum(sizes[name] for name in changed(model, fitted)) == told.trained > 0
+    assert told.trained + told.frozen == sum(sizes.values())
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ("saved_model", "was saved for inference: it exposes no variables to train"),
+        ("saved_model of TF1's Hub", "is one of TensorFlow 1, whose graph for inference can't be trained"),
+        ("saved_model of TF1", "is one of TensorFlow 1, whose graph for inference can't be trained"),
+        ("frozen_graph", "holds constants, made for inference"),
+        ("tflite", "holds constants, made for inference"),
+    ],
+)
+def test_files_made_for_inference_give_the_reason(form, reason, few, tmp_path):
+    with pytest.raises(OptionError, match=f"strategy='last' can't be had: .*{reason}.*strategy='frozen' works"):
+        of(form, tmp_path).fit(few, strategy="last")
+
+
+def test_a_module_of_the_hub_trains_the_variables_that_it_exposes(few, tmp_path):
+    import tensorflow as tf
+
+    inner = KerasModule(6, 32)
+    inner.exported()
+    module = tf.train.Checkpoint()  # TF Hub's reusable form: a callable and lists of variables
+    module.__call__ = inner.__call__
+    module.variables = [inner.kernel, inner.moving_mean, inner.moving_variance, inner.dense]
+    module.trainable_variables = [inner.kernel, inner.dense]
+    outputs = {"features": {"weights": {"path": str(export(module, tmp_path / "module"))}, "width": 6}}
+    spec = zoo.BackboneSpec(name="hub", input={"kind": "image", "size": [32, 32]}, outputs=outputs)
+    model = zoo.get("classification", spec)
+    fitted = model.fit(few, strategy="full", epochs=1, learning_rate=1e-3)
+    sizes = {name: array.size for name, array in variables(model).items()}
+    assert fitted.training.trained == 16 * 16 * 3 * 24 + 24 * 6
+    assert fitted.training.frozen == 2 * 24
+    assert sum(sizes[name] for name in changed(model, fitted)) == fitted.training.trained
+
+
+def test_an_application_of_keras_is_trained_by_its_last_stage_alone(few, tmp_path):
+    import keras
+
+    network = keras.applications.MobileNetV2(weights=None, include_top=False, pooling="avg", input_shape=(32, 32, 3))
+    network.save_weights(tmp_path / "random.weights.h5")
+    outputs = {"features": {"weights": {"path": str(tmp_path / "random.weights.h5")}, "width": 1280}}
+    spec = zoo.BackboneSpec(
+        name="application",
+        loader="zoo_keras.applications:ApplicationsBackbone",
+        options={"application": "MobileNetV2"},
+        input={"kind": "image", "size": [32, 32], "range": [-1, 1]},
+        outputs=outputs,
+    )
+    model = zoo.get("classification", spec)
+    fitted = model.fit(few, strategy="last", unfreeze=["block_16", "Conv_1"], epochs=1)
+    sizes = {name: array.size for name, array in variables(model).items()}
+    moved = changed(model, fitted)
+    assert {name.split("/")[0].removesuffix("_bn").removesuffix("_BN") for name in moved} <= {
+        "block_16_expand",
+        "block_16_depthwise",
+        "block_16_project",
+        "Conv_1",
+    }
+    assert sum(sizes[name] for name in moved) == fitted.training.trained
+    assert fitted.training.trained + fitted.training.frozen == network.count_params()
+    larger = model.fit(few).fit(few, size=40, warm_start=True, head="linear", epochs=1)
+    assert larger.spec.input.size == (40, 40)
+    assert any("2 rows of the head began as those of" in note for note in larger.training.notes)
+
+
+def table(path, rows):
+    path.write_text("text,label\n" + "\n".join(f"{text},{label}" for text, label in rows), encoding="utf-8")
+    return f"csv:{path}"
+
+
+def test_texts_train_a_network_too_and_then_other_texts_with_the_rows_of_the_same_labels(tmp_path):
+    model = zoo.get("classification", "tiny_text_s")
+    colours = [("a red ball", "warm"), ("the blue sea", "cold"), ("red fire", "warm"), ("blue ice", "cold")] * 10
+    first = model.fit(table(tmp_path / "one.csv", colours), strategy="full", epochs=2, learning_rate=1e-2)
+    assert changed(model, first)
+    assert first.training.trained == sum(array.size for array in variables(model).values())
+    others = [*colours[:20], *[("a green tree", "mild"), ("green grass", "mild")] * 10]
+    again = {"head": "linear", "epochs": 1, "learning_rate": 1e-9}
+    second = first.fit(table(tmp_path / "two.csv", others), warm_start=True, **again)
+    assert "2 rows of the head began as those of" in " ".join(second.training.notes)
+    assert not changed(first, second)  # on the features of the network as the first left it
+    was, now = (dict(zip(one.labels.names.values(), one.head.layers[0][0].T, strict=True)) for one in (first, second))
+    for label in ("warm", "cold"):
+        np.testing.assert_allclose(now[label], was[label], rtol=1e-4, atol=1e-6)
+    assert now.keys() - was.keys() == {"mild"}
+    assert zoo.load(second.save(tmp_path / "two.zoo")).predict("a red ball").label == second.predict("a red ball").label
+
+
+@pytest.mark.assets
+def test_tflite_and_texts_without_variables_give_the_reason(assets):
+    assert os.fspath(assets)
+    with pytest.raises(OptionError, match="exposes no variables to train; strategy='frozen' works"):
+        zoo.get("classification", "real_minilm").fit((["a", "b"] * 4, [0, 1] * 4), strategy="gradual")

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import zoo
+from zoo.cli import zoo as cli
 from zoo.errors import DatasetError, OptionError, PairError
 from zoo_tiny.scenes import scenes
 
@@ -37,36 +39,36 @@ def fitted(tmp_path_factory):
     """A detector fitted to pale scenes with its own ten labels, and the scenes that judge it."""
     folder = tmp_path_factory.mktemp("digits")
     digits = tuple("0123456789")
-    data = write_coco(folder / "train", 96, 11, digits)
+    data = write_coco(folder / "train", 64, 11, digits)
     test = write_coco(folder / "test", 40, 12, digits, split="test")
-    return zoo.get("detection", "tiny_det_s").fit(data, validation=0.1, epochs=12, seed=1), test
+    return zoo.get("detection", "tiny_det_s").fit(data, validation=0.1, epochs=10, seed=1), test
 
 
 def test_a_fitted_detector_beats_the_one_it_began_as(fitted):
     model, test = fitted
     before = zoo.get("detection", "tiny_det_s").evaluate(test).metrics["ap"].value
     after = model.evaluate(test).metrics["ap"].value
-    assert after > before + 0.02
+    assert after > before + 0.1
 
 
 def test_a_detector_tells_how_it_was_trained(fitted):
     model, _ = fitted
     assert model.name.startswith("detection/tiny_det_s.scenes fitted to coco:")
-    assert (model.training.strategy, model.training.examples, model.training.validation) == ("full", 86, 10)
-    assert len(model.history["loss"]) == len(model.history["val_loss"]) == 12
+    assert (model.training.strategy, model.training.examples, model.training.validation) == ("full", 58, 6)
+    assert len(model.history["loss"]) == len(model.history["val_loss"]) == 10
     assert model.history["loss"][-1] < model.history["loss"][0]
     assert model.spec.published == ()
 
 
 def test_a_detector_learns_other_labels_and_keeps_them_when_saved(tmp_path):
-    data = write_coco(tmp_path / "train", 64, 21, PARITY)
-    (tmp_path / "train" / "64.png").write_bytes(b"no picture")
+    data = write_coco(tmp_path / "train", 32, 21, PARITY)
+    (tmp_path / "train" / "32.png").write_bytes(b"no picture")
     model = zoo.get("detection", "tiny_det_s").fit(data, epochs=6)
-    assert "64.png" in str(model.failed[0])
+    assert "32.png" in str(model.failed[0])
     picture = tmp_path / "train" / "1.png"
     found = model.predict(picture, conf=0.0)
     assert set(found.labels) <= set(PARITY)
-    assert model.evaluate(data).metrics["ap"].value > 0.01
+    assert model.evaluate(data).metrics["ap"].value > 0.02
     model.save(tmp_path / "saved.zoo")
     again = zoo.load(tmp_path / "saved.zoo")
     told = again.predict(picture, conf=0.0)
@@ -76,6 +78,13 @@ def test_a_detector_learns_other_labels_and_keeps_them_when_saved(tmp_path):
     assert again.history["loss"] == model.history["loss"]
     assert again.training == model.training
     assert again.name == model.name
+
+
+def test_a_page_about_a_detector_is_refused_with_what_there_is_instead(fitted, tmp_path):
+    fitted[0].save(tmp_path / "saved.zoo")
+    done = CliRunner().invoke(cli, ["explain", str(tmp_path / "saved.zoo"), "--out", str(tmp_path / "page")])
+    assert done.exit_code == 1
+    assert "there is no page about a detection model yet: 'zoo eval" in str(done.exception)
 
 
 @pytest.mark.parametrize(

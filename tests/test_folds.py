@@ -104,6 +104,16 @@ def test_each_fold_is_as_a_plain_fit_on_the_same_examples(model):
     assert model.cross_validate("tiny_digits").folds[2]["accuracy"] == pytest.approx(plain)
 
 
+def test_class_numbers_that_count_from_1_are_told_to_be_named(tmp_path):
+    table = tmp_path / "news.csv"
+    table.write_text("\n".join(f"{1 + n % 4},title {n},text {n}" for n in range(20)))
+    options = {"columns": "label,title,description"}
+    with pytest.raises(DatasetError, match=r"run from 1 to 4; give their 4 names in that order with labels="):
+        zoo.get("classification", "tiny_text_s").fit(f"csv:{table}", **options)
+    named = zoo.get("classification", "tiny_text_s").fit(f"csv:{table}", labels=["a", "b", "c", "d"], **options)
+    assert set(named.labels.names.values()) == {"a", "b", "c", "d"}
+
+
 def test_what_can_not_be_cut_into_folds_is_told(model, tmp_path):
     data = pictures(tmp_path / "data", naught=(0, 9), one=(1, 3))
     with pytest.raises(DatasetError, match="class 1 has 3 examples: too few for 5 folds; take 3 or fewer"):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli import zoo
-from zoo.cli.running import make_folder, runtime_options
+from zoo.cli.running import make_folder, parse_labels, runtime_options
 from zoo.errors import OptionError
 
 
@@ -25,7 +25,12 @@ from zoo.errors import OptionError
 @click.option("--split", help="The split of DATA, in the words of the dataset.")
 @click.option("--input-column", help="The column of a table that holds the inputs.")
 @click.option("--label-column", help="The column of a table that holds the labels.")
-@click.option("--labels", help="The label space of the dataset's class numbers, such as imagenet-1000.")
+@click.option("--columns", help="The names of all columns of a table without a header: label,title,...")
+@click.option(
+    "--labels",
+    callback=parse_labels,
+    help="The label space of the dataset's class numbers, such as imagenet-1000, or the names in order: dog,cat.",
+)
 @runtime_options
 def explain_command(
     model: str,
@@ -45,12 +50,12 @@ def explain_command(
     trained: one page without outside links, which opens in any browser.
     """
     from zoo.compose import open_model
-    from zoo.transfer import FittedModel
+    from zoo.transfer import FittedModel, WholeModel
 
     opened = open_model(
         model, runtime=runtime, precision=precision, device=device, batch_size=batch_size, input_range=input_range
     )
-    if not isinstance(opened, FittedModel):
+    if not isinstance(opened, FittedModel | WholeModel):
         raise OptionError(f"{model!r} was not fitted, so there is no training to explain; 'zoo eval' measures it")
     make_folder(out)  # before the model runs, not after
     page = opened.report(out, data, **options)

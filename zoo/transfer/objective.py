@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from zoo.dataset import Dataset
-from zoo.errors import DatasetError, OptionError
+from zoo.errors import DatasetError, LabelError, OptionError
 from zoo.labels import LabelSpace, translate
 from zoo.metrics import Score, proportion
 from zoo.runtime import Array
 from zoo.transfer.heads import DenseHead, solve_labels, solve_logistic, solve_ridge
 from zoo.transfer.losses import check_loss, class_loss, classes_loss, number_loss
-from zoo.transfer.targets import counted_weights, numbered_space
+from zoo.transfer.targets import counted_weights, given_weights, numbered_space
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +106,8 @@ class ClassObjective(Objective):
     def translated(self, targets: Array, dataset: Dataset) -> Array:
         """See `Objective.translated`."""
         if dataset.labels is None:
+            if unknown := sorted(set(targets.tolist()) - set(self.labels.names)):
+                raise LabelError(f"{dataset.name!r} has class {unknown[0]}, of which no example trains")
             return targets
         places = translate(dataset.labels, self.labels)
         return np.array([places[int(target)] for target in targets], np.int64)
@@ -118,10 +120,20 @@ class ClassObjective(Objective):
         absent = [self.labels.label(id) for id in self.labels.names if id not in there]
         if absent:
             more = f", nor of {len(absent) - 1} more" if len(absent) > 1 else ""
-            bare = all(name == str(id) for id, name in self.labels.names.items())
-            highest = max(self.labels.names)
-            how = f" (its class numbers are read as 0..{highest}; count from 0, or write names)" if bare else ""
+            how = self._counting(there)
             raise DatasetError(f"{name!r} has no example of class {absent[0]!r} to train on{more}{how}")
+
+    def _counting(self, there: set[int]) -> str:
+        """What to do about a class that is absent because numbers without names do not begin at 0."""
+        if any(name != str(id) for id, name in self.labels.names.items()):
+            return ""
+        highest = max(there)
+        if there == set(range(1, highest + 1)):
+            return (
+                f": its class numbers run from 1 to {highest}; give their {highest} names in that order with "
+                "labels=[...] (--labels NAME,NAME,...)"
+            )
+        return f" (its class numbers are read as 0..{highest}; count from 0, or write names)"
 
     def settled(self, targets: Array) -> Self:
         """See `Objective.settled`; the positive class is the second one."""
@@ -138,7 +150,7 @@ class ClassObjective(Objective):
         if self.pos_weight is not None:
             return {0: 1.0, 1: float(self.pos_weight)}
         if class_weight is None or isinstance(class_weight, Mapping):
-            return dict(class_weight) if class_weight else None
+            return given_weights(class_weight, self.labels) if class_weight else None
         if class_weight != "balanced":
             raise OptionError(
                 f"class_weight={class_weight!r} means nothing; it is 'balanced' or a dict of weights by class"

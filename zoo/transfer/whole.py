@@ -74,8 +74,11 @@ class WholeModel(Model):
         return f"{self.pair.name} fitted to {self.training.dataset}"
 
     def report(self, out: Any, data: Any = None, **options: Any) -> Path:
-        """Raises OptionError: there are no pages about networks that were trained whole."""
-        raise OptionError(f"there is no report of {self.name!r}; evaluate(data) ('zoo eval') gives its figures")
+        """Raises OptionError: the pages tell how a head answered with classes, labels or a number."""
+        raise OptionError(
+            f"{self.name!r} was trained whole, and there is no page about a {self.task.spec.name} model yet: 'zoo eval "
+            "MODEL DATA' (evaluate) gives its figures, 'zoo predict MODEL PICTURE --out FOLDER' draws what it finds"
+        )
 
     def save(self, path: Any) -> Path:
         """See `zoo.Model.save`; history and how it was trained travel along."""

@@ -58,8 +58,8 @@ def at_precision(
     if not _replace(lowered, DTYPES[precision]):
         if not _has_pass():
             raise RuntimeLoadError(
-                f"TensorFlow lowers nothing to {precision!r} here: its oneDNN is off, by TF_ENABLE_ONEDNN_OPTS=0 or for "
-                "this processor; start with TF_ENABLE_ONEDNN_OPTS=1 in the environment"
+                f"TensorFlow lowers nothing to {precision!r} here: its oneDNN is off, by TF_ENABLE_ONEDNN_OPTS=0 or "
+                "for this processor; start with TF_ENABLE_ONEDNN_OPTS=1 in the environment"
             )
         raise RuntimeLoadError(
             f"backbone {backbone!r} has nothing that TensorFlow would compute in {precision!r}: no product and no "

@@ -93,6 +93,14 @@ def test_a_tf_data_dataset_of_the_same_records_is_fitted_alike():
     assert (fitted.training.examples, fitted.training.validation) == (30, 10)
 
 
+def test_a_dataset_that_is_written_anew_is_another_one(made, tmp_path):
+    swapped = {**made[0], NAMES[0]: made[0][NAMES[1]], NAMES[1]: made[0][NAMES[0]]}
+    model = zoo.get("classification", "tiny_cnn_s")
+    places = [made[1] / "tf_flowers" / "3.0.1", written(swapped, tmp_path / "anew") / "tf_flowers" / "3.0.1"]
+    once, again, anew = (model.dataset(f"tfds:{place}").fingerprint() for place in (places[0], *places))
+    assert once == again != anew
+
+
 def test_its_description_recounts_the_records():
     part = zoo.describe("tfds:tf_flowers").parts[0]
     assert (part.name, part.classes) == ("train", dict.fromkeys(NAMES, 8))

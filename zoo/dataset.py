@@ -252,7 +252,10 @@ def _number(target: Any, number: int) -> float:
 
 def _content(part: Any) -> bytes:
     if isinstance(part, Path):
-        return part.read_bytes() if part.is_file() else b"missing"
+        try:
+            return part.read_bytes()
+        except OSError:  # whoever reads the example tells
+            return b"missing"
     if isinstance(part, bytes):
         return part
     if isinstance(part, str):

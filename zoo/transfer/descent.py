@@ -76,7 +76,15 @@ def descend(
     losses = found.history["loss"]
     if not np.isfinite(losses).all():
         raise OptionError(
-            f"the loss became {losses[-1]} in epoch {len(losses)} at learning_rate={settings.learning_rate!r}; lower it"
+            f"the loss became {losses[-1]} in epoch {len(losses)} {_cause(objective, train[1], settings)}"
         )
     history = {name: [float(value) for value in values] for name, values in found.history.items()}
     return as_head(model, kind, scale), History(history, list(found.epoch))
+
+
+def _cause(objective: Objective, targets: Array, settings: Settings) -> str:
+    """Why a loss is no number: it never was, whatever was learnt, or the steps were too large."""
+    untaught = np.zeros((len(targets), objective.width), np.float32)
+    if np.isfinite(np.asarray(objective.keras_loss()(targets, untaught))).all():
+        return f"at learning_rate={settings.learning_rate!r}; lower it"
+    return f"for loss={objective.loss!r} is none from the start, whatever is learnt; look at what it computes"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import OptionError
+from zoo.errors import DatasetError, OptionError
 from zoo.evaluation import Evaluation
 from zoo.progress import busy
 from zoo.runtime import Array
@@ -48,6 +48,7 @@ def train_head(
 
     Raises OptionError for a batch that is larger than the data, and where the loss is no number any more.
     """
+    _require_numbers(*train)
     kind = settings.head
     if kind == "auto":
         small = settings.epochs is None and settings.start is None and len(train[1]) <= MANY
@@ -76,6 +77,18 @@ def train_head(
         settings.start,
     )
     return *descend(kind, train, test, objective, settings.dropout, descent), kind
+
+
+def _require_numbers(features: Array, targets: Array) -> None:
+    """Raise DatasetError where there is nothing that could be learnt from, and say which it is."""
+    odd = ~np.isfinite(np.asarray(features).reshape(len(features), -1)).all(axis=1)
+    if odd.any():
+        raise DatasetError(
+            f"the backbone gives values that are no numbers for {odd.sum()} of {len(odd)} examples; look at its input "
+            "range, its weights ('zoo verify'), or take a higher precision"
+        )
+    if not np.isfinite(targets).all():
+        raise DatasetError(f"{(~np.isfinite(targets)).sum()} of the targets are no numbers; leave those examples out")
 
 
 def evaluation_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,3 +53,13 @@ def counted_weights(pos_weight: Any, targets: Array) -> Array:
     if not (given > 0).all() or not np.isfinite(given).all():
         raise OptionError(f"pos_weight={pos_weight!r} means nothing; a weight is greater than 0")
     return given
+
+
+def given_weights(weights: Mapping[int, float], labels: LabelSpace) -> dict[int, float]:
+    """A user's own weights by class number, 1 for those that are not named; raises OptionError for what is no class."""
+    if unknown := [id for id in weights if id not in labels.names]:
+        known = ", ".join(f"{id} {name!r}" for id, name in list(labels.names.items())[:5])
+        raise OptionError(
+            f"class_weight names class {unknown[0]!r}, which is none; there are {len(labels)}, by number: {known}"
+        )
+    return {id: float(weights.get(id, 1.0)) for id in labels.names}

@@ -11,11 +11,13 @@ import time
 import file_forms
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hub_modules import KerasModule, export
 from PIL import Image
 
 import zoo
 from zoo.backbone import load_backbone
+from zoo.cli import zoo as zoo_command
 from zoo.errors import OptionError
 
 DIGITS = "tiny_digits"
@@ -85,12 +87,12 @@ def test_a_training_that_was_killed_goes_on_by_the_same_command(few, tmp_path):
     assert not (tmp_path / "mine.zoo").exists()
     told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     (epoch,) = re.findall(r"went on after epoch (\d+), where an earlier run had stopped", "\n".join(told["notes"]))
-    assert 1 <= int(epoch) < 60
-    assert len(zoo.load(tmp_path / "mine.zoo").history["val_loss"]) == 60
+    assert 1 <= int(epoch) < 40
+    assert len(zoo.load(tmp_path / "mine.zoo").history["val_loss"]) == 40
     assert not list((tmp_path / "cache" / "training").iterdir())
 
 
-@pytest.mark.parametrize("change", [{"augment": "heavy"}, {"dropout": 0.5}, {"seed": 1}, {"head": "hidden"}])
+@pytest.mark.parametrize("change", [{"augment": "heavy"}, {"head": "hidden"}])
 def test_another_training_does_not_go_on_where_this_one_stopped(model, few, change):
     from keras.callbacks import LambdaCallback
 
@@ -212,18 +214,10 @@ def test_stages_may_be_told_one_by_one_on_the_command_line(few, model, tmp_path)
     [("conv2d_1", 2, "is no NAME=HOW"), ("conv2d_1=quickly", 1, "means nothing"), ("block_99=train", 1, "no stage")],
 )
 def test_a_stage_that_means_nothing_is_told_on_the_command_line(few, tmp_path, stage, code, message):
-    command = [
-        sys.executable,
-        "-m",
-        "zoo",
-        "fit",
-        "classification/tiny_cnn_m",
-        few,
-        "--out",
-        str(tmp_path / "mine.zoo"),
-    ]
-    done = subprocess.run([*command, "--strategy", "mixed", "--stage", stage], capture_output=True, text=True)
-    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (code, True, False)
+    command = ["fit", "classification/tiny_cnn_m", few, "--out", str(tmp_path / "mine.zoo"), "--strategy", "mixed"]
+    done = CliRunner().invoke(zoo_command, [*command, "--stage", stage])
+    assert done.exit_code == code
+    assert message in f"{done.output} {done.exception}"
 
 
 def test_early_stopping_gives_back_the_weights_of_the_best_epoch(model, few):

@@ -68,6 +68,8 @@ GOALS = {
     "second_fit_seconds": (False, 3.0),
     "folds_over_plain": (False, 1.5),
     "accuracy_news": (True, 0.87),
+    "margin_last": (True, 0.0),
+    "margin_full": (True, 0.0),
 }
 
 Turn = dict[str, Any]
@@ -151,6 +153,8 @@ def figures(turns: Mapping[str, Sequence[Turn]]) -> dict[str, Any]:
         defaults, and without TensorFlow; the median over rounds. speedup_fair: its fair form over our defaults.
     gain, gain_equal, gain_fair: our validation accuracy less theirs: our defaults, equal epochs, and our defaults
         less their fair form; means over rounds.
+    gain_last, gain_full: likewise of trained stages less the head alone, both over the same seeds; margin_last,
+        margin_full: the same and the spread of the seeds, which is not below 0 unless training stages does harm.
     """
     seconds = {side: statistics.median(taken) for side, done in turns.items() if (taken := right(done, "seconds"))}
     scores = {side: statistics.mean(found) for side, done in turns.items() if (found := right(done, "accuracy"))}
@@ -161,6 +165,11 @@ def figures(turns: Mapping[str, Sequence[Turn]]) -> dict[str, Any]:
 
     def less(first: str, second: str) -> float | None:
         return round(scores[first] - scores[second], 4) if {first, second} <= scores.keys() else None
+
+    def margin(side: str) -> float | None:
+        found = right(turns.get(side, ()), "accuracy")
+        gain = less(side, "zoo_defaults")
+        return round(gain + statistics.stdev(found), 4) if gain is not None and len(found) > 1 else None
 
     again = next(iter(right(turns.get("zoo_again", ()), "parts")), None)
     folds = {"zoo_folds", "zoo_defaults"} <= seconds.keys()
@@ -179,6 +188,8 @@ def figures(turns: Mapping[str, Sequence[Turn]]) -> dict[str, Any]:
         "accuracy_news": rounded(scores.get("zoo_news")),
         "gain_last": less("zoo_last", "zoo_defaults"),
         "gain_full": less("zoo_full", "zoo_defaults"),
+        "margin_last": margin("zoo_last"),
+        "margin_full": margin("zoo_full"),
     }
 
 
@@ -214,7 +225,7 @@ def table(found: Mapping[str, Any]) -> str:
         score = "-" if about["accuracy"] is None else f"{about['accuracy']:.3f}"
         lines.append(f"  {side:22}{score:>7}  {about['error'] or seconds + ' s'}")
     for name, value in found.items():
-        if name.startswith(("speedup", "gain", "accuracy", "second", "folds")) and value is not None:
+        if name.startswith(("speedup", "gain", "margin", "accuracy", "second", "folds")) and value is not None:
             lines.append(f"  {name:22}{value:7.3f}  {judged(name, value)}".rstrip())
     if found["busy"] > BUSY:
         lines.append(f"  other work took {found['busy']:.0%} of the processors meanwhile: figures are doubtful")

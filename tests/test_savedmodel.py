@@ -163,7 +163,17 @@ def test_a_missing_folder_of_variables_is_told(module):
 def test_truncated_variables_are_told(module):
     shard = module / "variables" / "variables.data-00000-of-00001"
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(BackboneError, match="truncated variables; fetch it again"):
+    with pytest.raises(
+        BackboneError, match=r"truncated variables, in 'variables/variables\.data-\.\.\.'; fetch it again"
+    ):
+        compiled(module)
+
+
+@pytest.mark.parametrize("kept", [0, 100, -20])
+def test_a_truncated_index_of_variables_is_named(module, kept):
+    index = module / "variables" / "variables.index"
+    index.write_bytes(index.read_bytes()[:kept])
+    with pytest.raises(BackboneError, match=r"cut or damaged file 'variables/variables\.index'; fetch it again"):
         compiled(module)
 
 

@@ -177,7 +177,9 @@ def _reason(error: Exception) -> str:
     if "Failed to find any matching files" in text:
         return "has no files of variables ('variables/variables.index' and 'variables.data-...'); fetch it again"
     if "Read less bytes" in text or "out of range" in text.lower():
-        return f"has truncated variables; fetch it again: {text[:200]}"
+        return f"has truncated variables, in 'variables/variables.data-...'; fetch it again: {text[:200]}"
+    if "sstable" in text:
+        return f"has a cut or damaged file 'variables/variables.index'; fetch it again: {text[:200]}"
     return f"can't be loaded ({type(error).__name__}): {text[:300]}"
 
 

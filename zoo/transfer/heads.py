@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.errors import WeightsError
 from zoo.runtime import Array
+from zoo.transfer.calibration import sharpness
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 HIDDEN = 256  # units of the hidden layer of the textbook recipe, and filters of the convolution
@@ -120,14 +121,24 @@ def solve_logistic(features: Array, targets: Array, *, c: float, class_weight: A
     """Multinomial logistic regression with an L2 penalty, solved to its optimum by scikit-learn (L-BFGS).
 
     features are scaled so that their mean length is 1: then one `c` suits networks whose features differ in size.
-    c: the inverse of the penalty's strength. On 1,000 AG News texts 1 gave 0.884 and 10 gave 0.850.
+    c: the inverse of the penalty's strength. On 1,000 AG News texts 1 gave 0.884 and 10 gave 0.850. The penalty leaves
+    logits too small, which `sharpness` makes good.
     """
+    scaled = np.asarray(features) * (scale := _unit_scale(features))
+
+    def solve(rows: Array, classes: Array) -> DenseHead:
+        return _optimum(rows, classes, c, class_weight, seed)
+
+    ((kernel, bias),) = solve(scaled, targets).layers
+    sharp = np.float32(sharpness(solve, scaled, targets, seed))
+    return DenseHead(((kernel * scale * sharp, bias * sharp),))
+
+
+def _optimum(features: Array, targets: Array, c: float, class_weight: Any, seed: int) -> DenseHead:
     from sklearn.linear_model import LogisticRegression
 
-    scale = _unit_scale(features)
-    found = LogisticRegression(C=c, max_iter=1000, class_weight=class_weight, random_state=seed)
-    found.fit(np.asarray(features) * scale, targets)
-    kernel, bias = found.coef_.T * scale, found.intercept_
+    found = LogisticRegression(C=c, max_iter=1000, class_weight=class_weight, random_state=seed).fit(features, targets)
+    kernel, bias = found.coef_.T, found.intercept_
     if kernel.shape[1] == 1:  # two classes share one score: 0 against it is the same
         kernel, bias = np.hstack([0 * kernel, kernel]), np.array([0.0, bias[0]])
     return DenseHead(((kernel.astype(np.float32), bias.astype(np.float32)),))

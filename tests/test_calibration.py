@@ -1,0 +1,43 @@
+"""A solved head is as sure as it is right."""
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax, softmax
+
+from zoo.transfer.calibration import sharpness
+from zoo.transfer.heads import solve_logistic
+
+
+def drawn(n, classes, seed):
+    """Features and the class of each, which overlap somewhat."""
+    rng = np.random.default_rng(seed)
+    targets = np.arange(n) % classes
+    return (rng.normal(size=(n, 64)) + 2 * np.eye(64)[targets]).astype(np.float32), targets
+
+
+def test_a_head_says_as_often_as_it_is_right_that_it_is():
+    for n, classes in ((60, 2), (150, 5), (600, 5)):
+        x, y = drawn(n, classes, 0)
+        new, truth = drawn(4000, classes, 1)
+        chances = softmax(solve_logistic(x, y, c=1.0, class_weight=None, seed=0)(new), axis=1)
+        right = (chances.argmax(1) == truth).mean()
+        assert chances.max(1).mean() == pytest.approx(right, abs=0.1)
+
+
+def test_sharpness_finds_the_temperature_of_logits_that_were_cooled():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(3000, 4)) * 2
+    targets = np.array([rng.choice(4, p=softmax(row)) for row in logits])
+    found = sharpness(lambda rows, classes: lambda rest: rest / 10, logits, targets, 0)
+    assert found == pytest.approx(10, rel=0.1)
+
+
+def test_a_few_that_are_all_right_do_not_make_it_endless():
+    logits = np.repeat(np.eye(2), 6, axis=0)
+    targets = np.repeat([0, 1], 6)
+    found = sharpness(lambda rows, classes: lambda rest: rest, logits, targets, 0)
+    assert np.exp(log_softmax(logits * found, axis=1)).max() == pytest.approx(1 - 1 / 14, abs=1e-3)
+
+
+def test_a_class_of_one_example_leaves_it_as_it_is():
+    assert sharpness(lambda rows, classes: None, np.zeros((3, 2)), np.array([0, 0, 1]), 0) == 1.0

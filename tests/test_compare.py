@@ -82,6 +82,11 @@ def test_memory_of_processes_that_imported_the_framework_in_another_way_is_not_c
     assert figures(new, new)["memory"] == "no clear change"
 
 
+def test_what_is_shown_and_not_judged_is_told_with_the_reason(files):
+    old, new = (row("a", 100.0, memory=Memory(peak=1, kind="resident", shared=by)) for by in (("tensorflow",), ()))
+    assert "not judged: memory of 1 pair: frameworks were imported in other ways" in files([old], [new]).output
+
+
 @pytest.mark.parametrize(
     ("metric", "falls"), [("log_loss", True), ("loss", True), ("top1", False), ("lossless", False)]
 )

@@ -142,7 +142,7 @@ def _shown(pairs: Sequence[Compared], sides: Sequence[Sequence[Row]], files: Seq
     table = Table(
         "\n".join([*heads, *([f"now  {versions}"] if versions else [])]), "", header, list(map(_cells, pairs))
     )
-    lines = [line for pair in pairs for line in _reasons(pair)]
+    lines = [line for pair in pairs for line in _reasons(pair)] + _unjudged(pairs)
     counts = Counter(pair.verdict for pair in pairs)
     total = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     return "\n\n".join(
@@ -177,6 +177,22 @@ def _reasons(pair: Compared) -> list[str]:
     lines = [f"{change.verdict}: {start} {_in_full(change)}" for change in clear]
     label = pair.verdict if pair.verdict.startswith(("fails", "runs", "not")) else "note"
     return lines + [f"{label}: {start} {remark}" for remark in pair.remarks if remark]
+
+
+def _unjudged(pairs: Sequence[Compared]) -> list[str]:
+    """A line for each figure that is shown and not judged for a reason of its own."""
+    from zoo_bench.changes import INCOMPARABLE
+
+    found = Counter(
+        (change.figure, change.why)
+        for pair in pairs
+        for change in pair.changes
+        if change.verdict == INCOMPARABLE and change.why not in pair.remarks
+    )
+    return [
+        f"not judged: {figure} of {count} pair{'' if count == 1 else 's'}: {why}"
+        for (figure, why), count in found.items()
+    ]
 
 
 def _in_full(change: Change) -> str:

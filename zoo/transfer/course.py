@@ -43,7 +43,8 @@ class Course:
         validation, source = self.parts.validation, self.model
         counts: tuple[int, int | None] = (0, None)
         with timed(self.seconds, "head"):
-            head, history, kind = train_head(self.settings, train, validation.pairs, self.objective)
+            views = len(train[1]) // len(self.parts.training.targets)
+            head, history, kind = train_head(self.settings, train, validation.pairs, self.objective, views)
         if self.network is not None:
             with timed(self.seconds, "tuning"):
                 source, tuned = self._tuned(self.network, head, kind)

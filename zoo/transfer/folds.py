@@ -130,7 +130,7 @@ def cross_validate(
         if more is not None:
             made = np.concatenate([examples[0][0], *np.moveaxis(more[train], 1, 0)])
             examples[0] = made, np.concatenate([examples[0][1]] * (1 + views))
-        trained, _, used = train_head(head, examples[0], examples[1], settled)
+        trained, _, used = train_head(head, examples[0], examples[1], settled, len(examples[0][1]) // len(train))
         judged = evaluation_of(model.name, dataset.name, settled, trained, examples[1])
         scores.append({name: score.value for name, score in judged.metrics.items()})
         kind = used if isinstance(used, str) else type(used).__name__

@@ -42,9 +42,15 @@ class HeadSettings:
 
 
 def train_head(
-    settings: HeadSettings, train: tuple[Array, Array], test: tuple[Array, Array], objective: Objective
+    settings: HeadSettings,
+    train: tuple[Array, Array],
+    test: tuple[Array, Array],
+    objective: Objective,
+    views: int = 1,
 ) -> tuple[Head, History, Any]:
     """A head, its history, and which kind it is. train, test: features [n, d] with targets [n].
+
+    views: of each example `train` has so many views, see `Objective.solve`.
 
     Raises OptionError for a batch that is larger than the data, and where the loss is no number any more.
     """
@@ -57,7 +63,7 @@ def train_head(
     _check_solver(kind, objective)
     if kind == objective.solver:
         with busy("solving the head"):
-            head: Head = objective.solve(*train, c=settings.c, class_weight=weights, seed=settings.seed)
+            head: Head = objective.solve(*train, c=settings.c, weights=weights, seed=settings.seed, views=views)
         found = _scores(objective, head, train, "") | _scores(objective, head, test, "val_")
         return head, History({name: [value] for name, value in found.items()}, [0]), kind
     if settings.batch_size is not None and settings.batch_size > len(train[1]):

@@ -74,8 +74,11 @@ class Objective(ABC):
         return None
 
     @abstractmethod
-    def solve(self, features: Array, targets: Array, *, c: float, class_weight: Any, seed: int) -> DenseHead:
-        """The head at the optimum of the default loss with an L2 penalty; c: the inverse of the penalty."""
+    def solve(self, features: Array, targets: Array, *, c: float, weights: Any, seed: int, views: int) -> DenseHead:
+        """The head at the optimum of the default loss with an L2 penalty; c: the inverse of the penalty.
+
+        views: of each example there are so many, one after the other, as augmented views.
+        """
 
     @abstractmethod
     def keras_loss(self) -> Any:
@@ -158,9 +161,9 @@ class ClassObjective(Objective):
         counts = np.bincount(targets)
         return {id: len(targets) / (len(counts) * count) for id, count in enumerate(counts.tolist())}
 
-    def solve(self, features: Array, targets: Array, *, c: float, class_weight: Any, seed: int) -> DenseHead:
+    def solve(self, features: Array, targets: Array, *, c: float, weights: Any, seed: int, views: int) -> DenseHead:
         """See `Objective.solve`."""
-        return solve_logistic(features, targets, c=c, class_weight=class_weight, seed=seed)
+        return solve_logistic(features, targets, c=c, class_weight=weights, seed=seed, views=views)
 
     def keras_loss(self) -> Any:
         """See `Objective.keras_loss`."""
@@ -217,7 +220,7 @@ class ClassesObjective(Objective):
             raise OptionError(f"pos_weight={self.pos_weight!r} means nothing to loss={self.loss!r}; leave one out")
         return replace(self, pos_weight=counted_weights(self.pos_weight, targets))
 
-    def solve(self, features: Array, targets: Array, *, c: float, class_weight: Any, seed: int) -> DenseHead:
+    def solve(self, features: Array, targets: Array, *, c: float, weights: Any, seed: int, views: int) -> DenseHead:
         """See `Objective.solve`."""
         return solve_labels(features, targets, c=c, pos_weight=self.pos_weight, seed=seed)
 
@@ -259,7 +262,7 @@ class NumberObjective(Objective):
         """See `Objective.rescaling`: the targets' deviation and mean."""
         return float(targets.std()), float(targets.mean())
 
-    def solve(self, features: Array, targets: Array, *, c: float, class_weight: Any, seed: int) -> DenseHead:
+    def solve(self, features: Array, targets: Array, *, c: float, weights: Any, seed: int, views: int) -> DenseHead:
         """See `Objective.solve`."""
         return solve_ridge(features, targets, c=c)
 

@@ -21,8 +21,9 @@ demo: install  ## the benchmark over all zoo_tiny pairs: the table on screen and
 	@mkdir -p out && rm -f out/demo.jsonl
 	$(BIN)/zoo bench --backbone 'tiny_*' --out out/demo.jsonl --markdown out/demo.md
 
+# Two at a time: most of the time of a test is the start of a process, which one core does.
 test: install browser  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 browser:  # the report's page is tested in Chromium; no Python package brings it
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \

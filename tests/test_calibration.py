@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from zoo.transfer.calibration import sharpness
-from zoo.transfer.heads import solve_logistic
+from zoo.transfer.solving import solve_logistic
 
 
 def drawn(n, classes, seed):

@@ -10,9 +10,10 @@ from PIL import Image
 import zoo
 from zoo.errors import BackboneError, OptionError, PairError
 from zoo.labels import LabelSpace
-from zoo.transfer.heads import as_head, keras_head, solve_labels, solve_ridge
+from zoo.transfer.heads import as_head, keras_head
 from zoo.transfer.losses import check_loss
 from zoo.transfer.objective import ClassesObjective, ClassObjective, NumberObjective
+from zoo.transfer.solving import solve_labels, solve_ridge
 
 # Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -79,9 +79,9 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     "--head",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "logistic", "ridge", "linear", "hidden", "convolutional"]),
-    help="logistic (ridge for numbers) is solved; linear, hidden (256 units) and convolutional (3x3, on the last maps) "
-    "are trained in epochs; auto chooses.",
+    type=click.Choice(["auto", "logistic", "ridge", "linear", "hidden", "adapter", "convolutional"]),
+    help="logistic (ridge for numbers) is solved; linear, hidden (256 units), adapter (64 units, beside the features) "
+    "and convolutional (3x3, on the last maps) are trained in epochs; auto chooses.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs of a head that is not solved, or of the backbone.")
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Let rare classes count as much as common ones.")

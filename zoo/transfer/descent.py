@@ -60,7 +60,7 @@ def descend(
         return tf.data.Dataset.from_tensor_slices((np.float32(scale) * features, targets))
 
     if settings.start is not None:
-        settings.start.give(model, scale)
+        settings.start.give(model, kind, scale)
     stopping = []
     if settings.patience is not None:
         stopping = [keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True)]

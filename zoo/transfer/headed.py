@@ -36,10 +36,7 @@ def tensors(head: Head, features: Any) -> Any:
     from zoo.framework import tf
 
     if isinstance(head, DenseHead):
-        found = tf.cast(features, tf.float32)
-        for number, (kernel, bias) in enumerate(head.layers):
-            found = (tf.nn.relu(found) if number else found) @ kernel + bias
-        return found
+        return head.through(tf.cast(features, tf.float32), tf.nn.relu)
     if (model := getattr(head, "model", None)) is not None:
         return model(features, training=False)
     raise ExportError(f"a {type(head).__name__} can't be written into a graph; fit another head")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +13,11 @@ import numpy as np
 
 from zoo.errors import WeightsError
 from zoo.runtime import Array
-from zoo.transfer.calibration import sharpness
 
-PENALTIES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 HIDDEN = 256  # units of the hidden layer of the textbook recipe, and filters of the convolution
+BOTTLENECK = 64  # units between the two layers of a residual adapter
+ADAPTER = "adapter"
+DENSE = ("linear", "hidden", ADAPTER)  # heads of dense layers that are descended to
 CONVOLUTIONAL = "convolutional"
 AT_ONCE = 256  # examples that Keras takes when it predicts: the maps of more fill the memory
 
@@ -46,21 +47,54 @@ class Head(ABC):
         """The number of its weights."""
 
 
+def stacked(layers: Sequence[Callable[[Any], Any]], residual: bool, relu: Callable[[Any], Any], features: Any) -> Any:
+    """What dense `layers` with ReLU between them make of features, in NumPy, in a graph or in Keras.
+
+    residual: the first two are an adapter beside the features, to which it adds: features + up(relu(down(features))).
+    """
+    found = features
+    if residual:
+        down, up, *layers = layers
+        found = features + up(relu(down(features)))
+    for number, layer in enumerate(layers):
+        found = layer(relu(found) if number else found)
+    return found
+
+
 @dataclass(frozen=True)
 class DenseHead(Head):
     """Dense layers with ReLU between them, in NumPy: no framework is needed to predict.
 
     layers: (kernel float32 [inputs, units], bias float32 [units]) of each.
+    residual: the first two are a residual adapter, see `stacked`.
     """
 
     layers: tuple[tuple[Array, Array], ...]
+    residual: bool = False
 
     def __call__(self, features: Array) -> Array:
         """See `Head`."""
-        found = features
-        for number, (kernel, bias) in enumerate(self.layers):
-            found = (np.maximum(found, 0) if number else found) @ kernel + bias
-        return found
+        return np.asarray(self.through(features, lambda found: np.maximum(found, 0)))
+
+    def through(self, features: Any, relu: Callable[[Any], Any]) -> Any:
+        """Logits for an array or a tensor of features, float32 [n, d]; relu: that of whoever computes."""
+        layers = [lambda found, pair=pair: found @ pair[0] + pair[1] for pair in self.layers]
+        return stacked(layers, self.residual, relu, features)
+
+    def scaled(self, scale: float) -> DenseHead:
+        """The head that makes of features what this one makes of features times `scale`."""
+        by = np.float32(scale)
+        (kernel, bias), *rest = self.layers
+        if self.residual:  # it adds to features that nobody scales any more, and the next layer makes up for that
+            (up, offset), (next, after), *rest = rest
+            rest = [(up / by, offset / by), (next * by, after), *rest]
+        return replace(self, layers=((kernel * by, bias), *rest))
+
+    def rescaled(self, scale: float, offset: float) -> DenseHead:
+        """The head that gives what this one gives, times `scale` plus `offset`."""
+        *rest, (kernel, bias) = self.layers
+        by, plus = np.float32(scale), np.float32(offset)
+        return replace(self, layers=(*rest, (kernel * by, bias * by + plus)))
 
     def save(self, folder: Path) -> str:
         """See `Head.save`."""
@@ -69,6 +103,8 @@ class DenseHead(Head):
             for number, pair in enumerate(self.layers)
             for what, array in zip("kb", pair, strict=True)
         }
+        if self.residual:
+            arrays["residual"] = np.array(True)
         np.savez(folder / "head.npz", **arrays)  # type: ignore[arg-type]
         return "head.npz"
 
@@ -112,85 +148,16 @@ def read_head(file: Path) -> Head:
             return KerasHead(keras.models.load_model(file))
         with np.load(file, allow_pickle=False) as stored:
             count = len(stored.files) // 2
-            return DenseHead(tuple((stored[f"k{number}"], stored[f"b{number}"]) for number in range(count)))
+            layers = tuple((stored[f"k{number}"], stored[f"b{number}"]) for number in range(count))
+            return DenseHead(layers, "residual" in stored.files)
     except Exception as error:
         raise WeightsError(f"the head {str(file)!r} can't be read: {error}") from error
-
-
-def solve_logistic(
-    features: Array, targets: Array, *, c: float, class_weight: Any, seed: int, views: int = 1
-) -> DenseHead:
-    """Multinomial logistic regression with an L2 penalty, solved to its optimum by scikit-learn (L-BFGS).
-
-    features are scaled so that their mean length is 1: then one `c` suits networks whose features differ in size.
-    c: the inverse of the penalty's strength. On 1,000 AG News texts 1 gave 0.884 and 10 gave 0.850. The penalty leaves
-    logits too small, which `sharpness` makes good.
-    views: of each example there are so many views, all first ones before the second ones; `sharpness` looks at the
-    first alone, or it would judge on what it has seen.
-    """
-    scaled = np.asarray(features) * (scale := _unit_scale(features))
-    ((kernel, bias),) = _optimum(scaled, targets, c, class_weight, seed).layers
-    one = len(targets) // views
-
-    def solve(rows: Array, classes: Array) -> DenseHead:
-        return _optimum(rows, classes, c * views, class_weight, seed)
-
-    sharp = np.float32(sharpness(solve, scaled[:one], targets[:one], seed))
-    return DenseHead(((kernel * scale * sharp, bias * sharp),))
-
-
-def _optimum(features: Array, targets: Array, c: float, class_weight: Any, seed: int) -> DenseHead:
-    from sklearn.linear_model import LogisticRegression
-
-    found = LogisticRegression(C=c, max_iter=1000, class_weight=class_weight, random_state=seed).fit(features, targets)
-    kernel, bias = found.coef_.T, found.intercept_
-    if kernel.shape[1] == 1:  # two classes share one score: 0 against it is the same
-        kernel, bias = np.hstack([0 * kernel, kernel]), np.array([0.0, bias[0]])
-    return DenseHead(((kernel.astype(np.float32), bias.astype(np.float32)),))
-
-
-def solve_labels(features: Array, targets: Array, *, c: float, pos_weight: Array | None, seed: int) -> DenseHead:
-    """A logistic regression for each column of targets [n, classes], 0 or 1, as `solve_logistic` has them."""
-    from sklearn.linear_model import LogisticRegression
-
-    scale = _unit_scale(features)
-    scaled = np.asarray(features) * scale
-    kernels, biases = [], []
-    for number, column in enumerate(targets.T):
-        weights = None if pos_weight is None else {0: 1.0, 1: float(pos_weight[number])}
-        found = LogisticRegression(C=c, max_iter=1000, class_weight=weights, random_state=seed)
-        found.fit(scaled, column.astype(np.int64))
-        kernels.append(found.coef_[0] * scale)
-        biases.append(found.intercept_[0])
-    return DenseHead(((np.stack(kernels, 1).astype(np.float32), np.array(biases, np.float32)),))
-
-
-def solve_ridge(features: Array, targets: Array, *, c: float) -> DenseHead:
-    """Least squares for numbers [n, 1] with an L2 penalty, by scikit-learn.
-
-    Centred features are scaled to a mean length of 1, as in `solve_logistic`. Of `PENALTIES`, each over c,
-    the one counts with the least error when each example is left out in turn (Golub, Heath and Wahba 1979).
-    """
-    from sklearn.linear_model import RidgeCV
-
-    centre = np.asarray(features, np.float64).mean(axis=0)
-    scale = _unit_scale(features - centre)
-    found = RidgeCV(alphas=[penalty / c for penalty in PENALTIES])
-    found.fit((np.asarray(features, np.float64) - centre) * scale, targets[:, 0])
-    kernel = found.coef_ * scale
-    bias = found.intercept_ - centre @ kernel
-    return DenseHead(((kernel[:, None].astype(np.float32), np.array([bias], np.float32)),))
-
-
-def _unit_scale(features: Array) -> np.float32:
-    length = float(np.linalg.norm(features, axis=1).mean())
-    return np.float32(1 / length if length > 0 else 1.0)
 
 
 def keras_head(
     kind: Any, shape: Sequence[int], classes: int, dropout: float, rescaling: tuple[float, float] | None = None
 ) -> Any:
-    """A `keras.Model` from features to logits: "linear", "hidden", a Keras layer, or a callable of a tensor.
+    """A `keras.Model` from features to logits: "linear", "hidden", "adapter", a Keras layer, or a callable of a tensor.
 
     "convolutional" is one of feature maps: a 3x3 convolution, ReLU, the mean over the picture, dropout, a dense layer.
     shape: of an example's features, (d,), or maps, (h, w, d).
@@ -199,11 +166,9 @@ def keras_head(
     import keras
 
     inputs = keras.Input(tuple(shape))
-    if kind == "linear":
-        outputs = keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(inputs))
-    elif kind == "hidden":
-        hidden = keras.layers.Dense(HIDDEN, activation="relu")(inputs)
-        outputs = keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(hidden))
+    if isinstance(kind, str) and kind in DENSE:
+        units = {"linear": (), "hidden": (HIDDEN,), ADAPTER: (BOTTLENECK, shape[-1])}[kind]
+        outputs = keras_dense(inputs, (*units, classes), kind == ADAPTER, dropout)
     elif kind == CONVOLUTIONAL:
         convolved = keras.layers.Conv2D(HIDDEN, 3, padding="same", activation="relu")(inputs)
         mean = keras.layers.GlobalAveragePooling2D()(convolved)
@@ -217,6 +182,22 @@ def keras_head(
     return keras.Model(inputs, outputs)
 
 
+def keras_dense(inputs: Any, units: Sequence[int], residual: bool, dropout: float) -> Any:
+    """A Keras tensor of logits for one of features: dense layers of so many `units` each, dropout before the last.
+
+    residual: see `stacked`; the adapter begins as nothing, so that training begins at the head without it.
+    """
+    import keras
+
+    def dense(number: int) -> Any:
+        start = "zeros" if residual and number == 1 else "glorot_uniform"
+        return keras.layers.Dense(units[number], kernel_initializer=start)
+
+    *layers, last = [dense(number) for number in range(len(units))]
+    drop = keras.layers.Dropout(dropout)
+    return stacked([*layers, lambda found: last(drop(found))], residual, keras.ops.relu, inputs)
+
+
 def as_head(model: Any, kind: Any, scale: float) -> Head:
     """The `model` that was trained on features times `scale`; dense layers of ours need no framework any more."""
     if not isinstance(kind, str):
@@ -225,12 +206,28 @@ def as_head(model: Any, kind: Any, scale: float) -> Head:
         first = next(layer for layer in model.layers if type(layer).__name__ == "Conv2D")
         first.kernel.assign(first.kernel * scale)
         return KerasHead(model)
-    dense: Sequence[Any] = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
-    layers = [(np.asarray(layer.kernel), np.asarray(layer.bias)) for layer in dense]
-    kernel, bias = layers[0]
-    layers[0] = kernel * np.float32(scale), bias
-    for layer in model.layers:
-        if type(layer).__name__ == "Rescaling":
-            kernel, bias = layers[-1]
-            layers[-1] = kernel * np.float32(layer.scale), bias * np.float32(layer.scale) + np.float32(layer.offset)
-    return DenseHead(tuple(layers))
+    return dense_head(model, kind == ADAPTER, scale)
+
+
+def dense_head(model: Any, residual: bool, scale: float) -> DenseHead:
+    """The dense layers of a Keras `model` of features times `scale`, for features that nobody scales."""
+    layers = tuple(tuple(layer.get_weights()) for layer in _dense_layers(model))
+    return DenseHead(layers, residual).scaled(scale).rescaled(*_rescaling(model))
+
+
+def set_dense(model: Any, head: DenseHead, scale: float) -> None:
+    """Make the layers of `model` those of `head`, of the same form: what `dense_head` undoes."""
+    by, plus = _rescaling(model)
+    layers = head.rescaled(1 / by, -plus / by).scaled(1 / scale).layers
+    for layer, weights in zip(_dense_layers(model), layers, strict=True):
+        layer.set_weights(weights)
+
+
+def _dense_layers(model: Any) -> list[Any]:
+    return [layer for layer in model.layers if type(layer).__name__ == "Dense"]
+
+
+def _rescaling(model: Any) -> tuple[float, float]:
+    """(scale, offset) of what the last layer of `model` gives; (1, 0) where nothing rescales it."""
+    found = [(layer.scale, layer.offset) for layer in model.layers if type(layer).__name__ == "Rescaling"]
+    return found[0] if found else (1.0, 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.backbone import Backbone
 from zoo.errors import OptionError
 from zoo.runtime import Array
-from zoo.transfer.heads import DenseHead, Head, KerasHead
+from zoo.transfer.heads import DenseHead, Head, KerasHead, dense_head, keras_dense, set_dense
 from zoo.transfer.stages import Stage
 from zoo.transfer.strategies import HEAD
 
@@ -101,9 +101,7 @@ class Network:
         """The head as it is now, in the form that it had `before`, for features that nobody scales."""
         if isinstance(before, KerasHead):
             return KerasHead(self._head)
-        dense = [layer for layer in self._head.layers if type(layer).__name__ == "Dense"]
-        (kernel, bias), *rest = [(layer.kernel.numpy(), layer.bias.numpy()) for layer in dense]
-        return DenseHead(((kernel * np.float32(self._scale), bias), *rest))
+        return dense_head(self._head, isinstance(before, DenseHead) and before.residual, self._scale)
 
     def _all(self) -> list[Any]:
         return [*(wrapped for held in self._wrapped.values() for wrapped in held), *self._head.variables]
@@ -124,15 +122,10 @@ def own_head(head: Head, scale: float, dropout: float) -> Any:
         raise OptionError(
             f"a {type(head).__name__} is trained on features alone; strategy='frozen' takes it, or take head='linear'"
         )
-    inputs = outputs = keras.Input((head.layers[0][0].shape[0],))
-    layers = []
-    for number, (kernel, _) in enumerate(head.layers, 1):
-        last = number == len(head.layers)
-        layers.append(keras.layers.Dense(kernel.shape[1], activation=None if last else "relu"))
-        outputs = layers[-1](keras.layers.Dropout(dropout)(outputs) if last else outputs)
-    model = keras.Model(inputs, outputs)
-    for number, (layer, (kernel, bias)) in enumerate(zip(layers, head.layers, strict=True)):
-        layer.set_weights([kernel if number else kernel / np.float32(scale), bias])
+    inputs = keras.Input((len(head.layers[0][0]),))
+    units = [len(bias) for _, bias in head.layers]
+    model = keras.Model(inputs, keras_dense(inputs, units, head.residual, dropout))
+    set_dense(model, head, scale)
     return model
 
 

@@ -14,8 +14,9 @@ from zoo.errors import DatasetError, LabelError, OptionError
 from zoo.labels import LabelSpace, translate
 from zoo.metrics import Score, proportion
 from zoo.runtime import Array
-from zoo.transfer.heads import DenseHead, solve_labels, solve_logistic, solve_ridge
+from zoo.transfer.heads import DenseHead
 from zoo.transfer.losses import check_loss, class_loss, classes_loss, number_loss
+from zoo.transfer.solving import solve_labels, solve_logistic, solve_ridge
 from zoo.transfer.targets import counted_weights, given_weights, numbered_space
 
 

@@ -15,7 +15,7 @@ from zoo.transfer.course import Course, timed
 from zoo.transfer.features import MAX_UNREADABLE
 from zoo.transfer.fitted import FittedModel
 from zoo.transfer.head_training import SOLVED, HeadSettings
-from zoo.transfer.heads import CONVOLUTIONAL, output_of
+from zoo.transfer.heads import CONVOLUTIONAL, DENSE, output_of
 from zoo.transfer.objective import OBJECTIVES, objective_of
 from zoo.transfer.parts import AT_ONCE, Extraction, parts_of
 from zoo.transfer.sizes import enlargement, sized
@@ -24,7 +24,7 @@ from zoo.transfer.strategies import STRATEGIES
 from zoo.transfer.unfrozen import TuningSettings
 from zoo.transfer.warming import start_of
 
-HEADS = ("auto", *SOLVED, "linear", "hidden", CONVOLUTIONAL)
+HEADS = ("auto", *SOLVED, *DENSE, CONVOLUTIONAL)
 HEAD_RATE = 3e-3  # of Adam, for a head alone
 
 
@@ -71,12 +71,14 @@ def fit(
         all, "gradual" stage after stage from the top, each with a smaller rate, "mixed" those that `mixed` says.
     unfreeze: how many stages from the top (2 by default; 3 for "gradual"), or their names, which `zoo show NAME
         --stages` lists. mixed: "train", "freeze" or a learning rate by stage: `{"block_16": "train", "Conv_1": 1e-5}`.
-    warm_start: a linear or hidden head begins with the rows of `model`'s own head where label names match.
+    warm_start: a linear, hidden or adapter head begins with the rows of `model`'s own head where label names match; an
+        adapter also with those of a linear or logistic head.
     early_stopping: stop after so many epochs without a lower validation loss, with the weights of the best one.
     batch_norm: "inference", or with "full" also "train": each batch's statistics. mixed_precision: train a backbone in
         half precision. A backbone's training that is killed goes on after its last whole epoch when asked for again.
-    head: "logistic" is solved to its optimum; "linear" (dropout, one layer) and "hidden" (a layer of 256, ReLU,
-        dropout) are trained by Keras with Adam; or a Keras layer, or a callable of a Keras tensor. "auto" is
+    head: "logistic" is solved to its optimum; "linear" (dropout, one layer), "hidden" (a layer of 256, ReLU, dropout)
+        and "adapter" (a residual adapter of 64 units below a linear head, which begins as nothing; Houlsby et al. 2019)
+        are trained by Keras with Adam; or a Keras layer, or a callable of a Keras tensor. "auto" is
         "logistic" ("ridge" for numbers) for up to 20,000 examples, "linear" where there are more or `epochs` are given.
         "convolutional" stands on the backbone's last feature maps, which must fit into memory, and knows what is where.
     epochs, batch_size, learning_rate, dropout, callbacks: as Keras has them; batch_size is 32, or all examples where
@@ -132,7 +134,7 @@ def check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size
     if head == CONVOLUTIONAL and strategy != "frozen":
         raise OptionError(
             f"head={head!r} is trained on feature maps that are kept: strategy='frozen'; stages of the backbone are "
-            f"trained with head='linear' or 'hidden', not strategy={strategy!r}"
+            f"trained with head='linear', 'hidden' or 'adapter', not strategy={strategy!r}"
         )
     if epochs is not None and (epochs < 1 or (head in SOLVED and strategy == "frozen")):
         why = f"head {head!r} is solved, not descended to" if head in SOLVED else "it is at least 1"

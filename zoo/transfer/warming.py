@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from zoo.errors import OptionError
 from zoo.labels import LabelSpace
 from zoo.model import Model
-from zoo.transfer.heads import DenseHead
+from zoo.runtime import Array
+from zoo.transfer.heads import ADAPTER, DENSE, DenseHead, dense_head, set_dense
 
 
 @dataclass(frozen=True)
@@ -27,27 +26,32 @@ class Start:
         """What it did, for whoever reads the results."""
         return f"{len(self.rows)} rows of the head began as those of {self.name}"
 
-    def give(self, model: Any, scale: float) -> None:
-        """Set the rows that fit in `model`, a Keras head of features times `scale`; hidden layers are taken whole.
+    def give(self, model: Any, kind: Any, scale: float) -> None:
+        """Set the rows that fit in `model`, a Keras head of features times `scale`; layers below are taken whole.
 
+        An adapter may also begin with the rows of a head without one, since it begins as nothing.
         Raises OptionError where the layers differ in number or size.
         """
-        layers = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
-        own = [layer.kernel.shape[0] for layer in layers]
-        theirs = [kernel.shape[0] for kernel, _ in self.head.layers]
-        if own != theirs:
+        if kind not in DENSE:
+            asked = repr(kind) if isinstance(kind, str) else "layers of your own"
+            raise OptionError(f"warm_start=True means nothing to head {asked}; {', '.join(map(repr, DENSE))} take it")
+        fresh = dense_head(model, kind == ADAPTER, scale)
+        own, theirs = ([len(kernel) for kernel, _ in head.layers] for head in (fresh, self.head))
+        over = fresh.residual and len(theirs) == 1
+        if theirs != (own[-1:] if over else own):
             raise OptionError(
                 f"warm_start=True means nothing here: the layers of the head of {self.name} take {theirs} numbers, "
                 f"those of the new one {own}; take the same head="
             )
-        for number, (layer, (kernel, bias)) in enumerate(zip(layers, self.head.layers, strict=True)):
-            kernel = kernel if number else kernel / np.float32(scale)
-            if layer is layers[-1]:
-                fresh, offset = (np.array(array) for array in layer.get_weights())
-                for old, new in self.rows:
-                    fresh[:, new], offset[new] = kernel[:, old], bias[old]
-                kernel, bias = fresh, offset
-            layer.set_weights([kernel, bias])
+        below = (fresh if over else self.head).layers[:-1]
+        set_dense(model, replace(fresh, layers=(*below, self._rows(*fresh.layers[-1]))), scale)
+
+    def _rows(self, kernel: Array, bias: Array) -> tuple[Array, Array]:
+        """The last layer, with the rows of the head before where both know the label."""
+        known, offset = self.head.layers[-1]
+        for old, new in self.rows:
+            kernel[:, new], bias[new] = known[:, old], offset[old]
+        return kernel, bias
 
 
 def start_of(model: Model, labels: LabelSpace) -> Start:
@@ -56,7 +60,7 @@ def start_of(model: Model, labels: LabelSpace) -> Start:
     if not isinstance(head, DenseHead) or model.labels is None:
         raise OptionError(
             f"warm_start=True means nothing to {model.name!r}: it takes the head of a model that was fitted before, "
-            "with head 'logistic', 'linear' or 'hidden'"
+            "with head 'logistic', 'linear', 'hidden' or 'adapter'"
         )
     known = model.labels.lookup()
     wanted = labels.lookup()

@@ -194,6 +194,21 @@ def test_an_empty_folder_costs_the_other_inputs_nothing(tmp_path):
     assert "holds no pictures" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "detection/tiny_det_s", "x.png", "-o", "cnf=1"],
+        ["fit", "classification/tiny_cnn_s", "folder:/no/such", "--out", "x.zoo"],
+        ["fit", "classification/tiny_cnn_s", "tiny_digits", "--validation", "7", "--out", "x.zoo"],
+    ],
+)
+def test_what_is_wrong_with_the_words_is_told_before_tensorflow_is_imported(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "import sys, zoo.cli, atexit; atexit.register(lambda: print('tensorflow' in sys.modules)); zoo.cli.main()"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode != 0, done.stdout) == (True, "False\n"), done.stderr
+
+
 def test_a_backbone_alone_is_told_its_tasks():
     assert "write 'classification/tiny_cnn_s' or 'embedding/tiny_cnn_s'" in zoo("predict", "tiny_cnn_s", "x.png").stderr
 

@@ -111,6 +111,18 @@ def test_the_command_tells_the_same_as_the_function(parted, tmp_path):
     assert "3.jpg' is truncated" in plain
 
 
+def test_a_plain_path_is_known_without_a_model(parted, tmp_path):
+    assert [part.name for part in zoo.describe(parted).parts] == ["train", "test"]
+    (tmp_path / "table.csv").write_text("text,label\nrain,wet\nsun,dry\n")
+    coco = tmp_path / "coco"
+    coco.mkdir()
+    Image.new("RGB", (9, 7)).save(coco / "a.png")
+    facts = {"images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 7}], "annotations": [], "categories": []}
+    (coco / "instances_val.json").write_text(json.dumps(facts))
+    assert zoo.describe(tmp_path / "table.csv").parts[0].classes == {"dry": 1, "wet": 1}
+    assert {zoo.describe(path).targets for path in (coco, coco / "instances_val.json")} == {"boxes"}
+
+
 def test_a_dataset_that_is_not_there_is_told(tmp_path):
     with pytest.raises(DatasetError, match="there is no"):
         zoo.describe(f"folder:{tmp_path / 'nowhere'}")

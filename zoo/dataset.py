@@ -149,12 +149,24 @@ def _resolve(name: str, options: DatasetOptions, plugins: Plugins) -> tuple[Data
         if "/" in name or "." in name:
             raise DatasetError(f"no dataset at {name!r}: there is no such file or folder")
         plugins.datasets.get(name)
-    ending = "/" if os.path.isdir(name) else os.path.splitext(name)[1].lower()
-    fitting = [spec for spec in plugins.datasets if ending in spec.endings and options.targets in (None, spec.targets)]
+    fitting = _fitting(name, options.targets, plugins)
     if len(fitting) == 1:
         return fitting[0], name
     among = " or ".join(f"{spec.name}:{name}" for spec in fitting) or "SCHEME:PATH ('zoo list --datasets')"
     raise DatasetError(f"the form of {name!r} does not tell what kind of dataset it is; write {among}")
+
+
+def _fitting(path: str, targets: str | None, plugins: Plugins) -> list[DatasetSpec]:
+    """The schemes that the plain `path` may be of, for a model that wants `targets`, or for none."""
+    folder = Path(path) if os.path.isdir(path) else None
+    ending = "/" if folder else os.path.splitext(path)[1].lower()
+    named = [spec for spec in plugins.datasets if ending in spec.endings]
+    if targets is not None:  # a scheme for these alone goes before one for any
+        return [spec for spec in named if spec.targets == targets] or [spec for spec in named if spec.targets is None]
+    told = [spec for spec in named if folder and any(next(folder.glob(pattern), None) for pattern in spec.holds)]
+    if told or folder:
+        return told or [spec for spec in named if not spec.holds]
+    return [spec for spec in named if spec.targets is None] or named
 
 
 class InMemory(Dataset):

@@ -268,7 +268,9 @@ class DatasetSpec(Spec):
 
     loader: a callable `(path: str, options: DatasetOptions) -> Dataset`; a named set gets an empty path.
     samples: whether the benchmark may take it, by itself, for backbones of the same label space.
+    modality, targets: of its examples; None where the model that they are for, or the examples themselves, say it.
     endings: what plain paths of this scheme end with (".csv", or "/" for a folder): `SCHEME:` may be left out.
+    holds: patterns of file names, one of which lies in every folder of this scheme that is known without a model.
     takes: which settings beside the name mean something to it: "split", "input_column", "label_column",
         "columns", "labels".
     note: what a reader of a figure must know ("100 examples: a small sample").
@@ -281,6 +283,7 @@ class DatasetSpec(Spec):
     labels: str | tuple[str, ...] | None = None
     samples: bool = False
     endings: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
     takes: tuple[DatasetSetting, ...] = ("split",)
     note: str = ""
     loader: Loader

@@ -24,7 +24,6 @@ def register_datasets(register: Callable[[zoo.DatasetSpec], None]) -> None:
         zoo.DatasetSpec(
             name="csv",
             help="a table with a column of picture paths or texts and one of labels: csv:FILE",
-            targets="class",
             endings=(".csv",),
             takes=("input_column", "label_column", "columns", "labels"),
             loader="zoo_datasets.table:open_table",

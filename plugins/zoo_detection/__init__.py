@@ -36,6 +36,7 @@ def register_datasets(register: Callable[[zoo.DatasetSpec], None]) -> None:
             modality="image",
             targets="boxes",
             endings=(".json", "/"),
+            holds=("instances*.json", "*.coco.json", "annotations/*.json"),
             takes=("split", "labels"),
             loader="zoo_detection.coco_dataset:open_coco",
         )

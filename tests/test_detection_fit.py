@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 import zoo
-from zoo.cli import zoo as cli
 from zoo.errors import DatasetError, OptionError, PairError
 from zoo_tiny.scenes import scenes
 
@@ -78,13 +76,6 @@ def test_a_detector_learns_other_labels_and_keeps_them_when_saved(tmp_path):
     assert again.history["loss"] == model.history["loss"]
     assert again.training == model.training
     assert again.name == model.name
-
-
-def test_a_page_about_a_detector_is_refused_with_what_there_is_instead(fitted, tmp_path):
-    fitted[0].save(tmp_path / "saved.zoo")
-    done = CliRunner().invoke(cli, ["explain", str(tmp_path / "saved.zoo"), "--out", str(tmp_path / "page")])
-    assert done.exit_code == 1
-    assert "there is no page about a detection model yet: 'zoo eval" in str(done.exception)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from zoo.specs import OutputSpec, TaskSpec
 if TYPE_CHECKING:
     from zoo.dataset import Dataset, Example
     from zoo.model import Model
+    from zoo.transfer.report.kind import Report
+    from zoo.transfer.report.predicted import Predicted
 
 
 class Prediction(ABC):
@@ -132,6 +134,17 @@ class Task(ABC):
     def inputs(self, example: Example) -> tuple[Any, ...]:
         """The inputs of an example, each of which gets a prediction; a pair of sentences has two."""
         return (example.input,)
+
+    def report(self, predicted: Predicted) -> Report:
+        """What a page about a model that was trained whole shows of its predictions; see `zoo.transfer.report`.
+
+        A model with a head that `Model.fit` trained has a page of its own, by what its targets are.
+        Raises OptionError where the task has none: this one.
+        """
+        raise OptionError(
+            f"there is no page about a {self.spec.name} model that was trained whole yet: 'zoo eval MODEL DATA' "
+            "(evaluate) gives its figures"
+        )
 
     def model_class(self) -> type[Model]:
         """The class of models for this task; a task with verbs of its own (`encode`) gives a subclass."""

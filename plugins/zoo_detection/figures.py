@@ -41,6 +41,10 @@ class Truth:
     areas: np.ndarray
     crowd: np.ndarray
 
+    def where(self, kept: np.ndarray) -> Truth:
+        """Only the rows that are `kept`, bool [g]."""
+        return Truth(*(getattr(self, column.name)[kept] for column in fields(self)))
+
 
 @dataclass(frozen=True)
 class Found:
@@ -50,6 +54,10 @@ class Found:
     category: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
+
+    def where(self, kept: np.ndarray) -> Found:
+        """Only the rows that are `kept`, bool [d]."""
+        return Found(*(getattr(self, column.name)[kept] for column in fields(self)))
 
 
 def coco_figures(truth: Truth, found: Found, pictures: int) -> dict[str, float]:
@@ -84,9 +92,8 @@ def _accumulated(truth: Truth, found: Found, categories: np.ndarray, pictures: i
         "images": [{"id": picture} for picture in range(pictures)],
         "categories": [{"id": category, "name": str(category)} for category in categories.tolist()],
     }
-    own, mine = np.isin(truth.category, categories), np.isin(found.category, categories)
-    truth = Truth(*(getattr(truth, column.name)[own] for column in fields(truth)))
-    found = Found(*(getattr(found, column.name)[mine] for column in fields(found)))
+    truth = truth.where(np.isin(truth.category, categories))
+    found = found.where(np.isin(found.category, categories))
     areas = found.boxes[:, 2] * found.boxes[:, 3]
     objects = _annotations(truth, area=truth.areas, iscrowd=truth.crowd.astype(int))
     # Written as dicts here and not by loadRes, which adds a polygon to each of what may be half a million detections.

@@ -58,23 +58,35 @@ class CocoMetric(Metric):
 
     def result(self) -> dict[str, Score]:
         """The figures that are defined on what was counted, each over all pictures."""
+        return _figures(*self.counted(), len(self._order)) if self._order else {}
+
+    def by_class(self) -> dict[int, dict[str, Score]]:
+        """The figures of each class by itself, by the model's id; those of which there is an object."""
         if not self._order:
             return {}
+        truth, found = self.counted()
+        return {
+            id: _figures(truth.where(truth.category == id), found.where(found.category == id), len(self._order))
+            for id in np.unique(truth.category).tolist()
+        }
+
+    def counted(self) -> tuple[Truth, Found]:
+        """All objects and all detections of what was counted; at least one picture was."""
         # By image id, as COCOeval sorts: it decides between detections of one score. Ids may be missing (all 0).
         order = np.argsort(np.asarray(self._order, np.int64), kind="stable")
         truth = Truth(*_concatenated([self._truth[place] for place in order]))
-        found = Found(*_concatenated([self._found[place] for place in order]))
-        if not len(truth.picture):
-            return {}
-        return scores_with_intervals(coco_figures(truth, found, len(order)), truth, found, len(order))
+        return truth, Found(*_concatenated([self._found[place] for place in order]))
+
+    def categories(self, objects: Objects) -> np.ndarray:
+        """The classes of `objects`, which were counted, as the model numbers them: int64 [g]."""
+        return np.array([self._counterpart[id] for id in objects.ids], np.int64)
 
     def _rows(self, objects: Objects) -> tuple[np.ndarray, ...]:
         """Category (the model's id), box, area and crowd of each object."""
         boxes = _left_top_width_height(np.asarray(objects.boxes, np.float64))
-        categories = np.array([self._counterpart[id] for id in objects.ids], np.int64)
         areas = np.asarray(objects.areas, np.float64) if objects.areas else boxes[:, 2] * boxes[:, 3]
         crowd = np.asarray(objects.crowd, bool) if objects.crowd else np.zeros(len(boxes), bool)
-        return categories, boxes, areas, crowd
+        return self.categories(objects), boxes, areas, crowd
 
     def _admit(self, ids: Iterable[int]) -> None:
         """Find the model's counterpart of each id of the dataset."""
@@ -100,6 +112,12 @@ class CocoMetric(Metric):
                     f"categories {holders[counterpart]} and {id} of {space.name!r} are one class, "
                     f"{space.label(id)!r}; give them different names or one id"
                 )
+
+
+def _figures(truth: Truth, found: Found, pictures: int) -> dict[str, Score]:
+    if not len(truth.picture):
+        return {}
+    return scores_with_intervals(coco_figures(truth, found, pictures), truth, found, pictures)
 
 
 def _objects(example: Example) -> Objects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from zoo.labels import LabelSpace, refuse_ids
 from zoo_detection.agreement import boxes_agree
 from zoo_detection.drawing import draw
 from zoo_detection.metric import CocoMetric
+
+if TYPE_CHECKING:
+    from zoo.transfer.report.kind import Report
+    from zoo.transfer.report.predicted import Predicted
 
 _SCORES_SHOWN = 5
 _SURE = 0.3  # a score from which an id that its label space does not list is no noise
@@ -123,6 +127,12 @@ class Detection(Task):
     def metric(self, dataset: Dataset, labels: LabelSpace | None) -> CocoMetric:
         """COCO's twelve figures; raises LabelError where an annotated category is none of the model's."""
         return CocoMetric(dataset.labels, labels, annotated=getattr(dataset, "annotated", ()))
+
+    def report(self, predicted: Predicted) -> Report:
+        """See `zoo_detection.report`; boxes are shown from the score on that `predict` keeps by default."""
+        from zoo_detection.report import report
+
+        return report(predicted, self.settings({})["conf"])
 
     def agreement(self, reference: Sequence[Outputs], candidate: Sequence[Outputs], facts: OutputSpec) -> Agreement:
         """Boxes agree object by object."""

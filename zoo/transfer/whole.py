@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shutil
 import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zoo.backbone import import_loader
-from zoo.dataset import Dataset, Objects
-from zoo.errors import DatasetError, InputError, OptionError
-from zoo.inputs import prepare_all
+from zoo.dataset import Dataset
+from zoo.errors import LabelError, OptionError, WeightsError
+from zoo.evaluation import Evaluation, read_evaluation
 from zoo.labels import LabelSpace
 from zoo.model import Model
 from zoo.pairs import Pair
 from zoo.progress import busy
-from zoo.runtime import Array
 from zoo.saved import saved_facts, write_saved
 from zoo.specs import BackboneSpec, WeightsSpec
 from zoo.task import Failed
-from zoo.transfer.features import MAX_UNREADABLE, require_readable
+from zoo.transfer.features import MAX_UNREADABLE
 from zoo.transfer.fitted import History, Training
-from zoo.transfer.splits import Opened, held_out, open_data
+from zoo.transfer.held import HeldOut, read_held_out
+from zoo.transfer.objects import Pictures, divided
+from zoo.transfer.splits import open_data
 from zoo.transfer.training import fit
-
-Pictures = list[tuple[Array, Objects]]
 
 
 @dataclass(frozen=True)
@@ -59,32 +57,63 @@ Trainer = Callable[[Lesson, Path], Mapping[str, list[float]]]
 
 
 class WholeModel(Model):
-    """A model whose network was trained whole. failed: the examples that could not be read."""
+    """A model whose network was trained whole. failed: the examples that could not be read; held: on what judged.
 
-    def __init__(self, source: Model, history: History, training: Training, failed: tuple[Failed, ...] = ()) -> None:
+    before, after: what the network scored on what was held out, as it began and as it is now; before is None where it
+        began with other classes, so that its answers mean nothing there.
+    """
+
+    test = None  # it has no part for a test yet
+
+    def __init__(
+        self,
+        source: Model,
+        history: History,
+        training: Training,
+        failed: tuple[Failed, ...] = (),
+        held: HeldOut | None = None,
+        before: Evaluation | None = None,
+        after: Evaluation | None = None,
+    ) -> None:
         super().__init__(source.pair, source.task, source.runtime, device=source.device, precision=source.precision)
         self.history = history
         self.training = training
         self.failed = failed
-        self.test = None
+        self.held = held
+        self.before = before
+        self.after = after
 
     @property
     def name(self) -> str:
         """`TASK/BACKBONE` and what it was fitted to: no figure of it is one of the published network."""
         return f"{self.pair.name} fitted to {self.training.dataset}"
 
-    def report(self, out: Any, data: Any = None, **options: Any) -> Path:
-        """Raises OptionError: the pages tell how a head answered with classes, labels or a number."""
-        raise OptionError(
-            f"{self.name!r} was trained whole, and there is no page about a {self.task.spec.name} model yet: 'zoo eval "
-            "MODEL DATA' (evaluate) gives its figures, 'zoo predict MODEL PICTURE --out FOLDER' draws what it finds"
-        )
+    def report(self, out: str | os.PathLike[str], data: Any = None, **options: Any) -> Path:
+        """Write report.html, report.json and PNG files into the folder `out`; returns the page's path.
+
+        data: what to report on, with `options` as `evaluate` takes them; by default what was held out in fitting.
+        What the page shows is the task's (`zoo.Task.report`). See `zoo.transfer.report.write_report`.
+        """
+        from zoo.transfer.report import write_report
+
+        return write_report(self, out, data, **options)
 
     def save(self, path: Any) -> Path:
-        """See `zoo.Model.save`; history and how it was trained travel along."""
-        told = {"history": dict(self.history.history), "epoch": self.history.epoch, "training": asdict(self.training)}
+        """See `zoo.Model.save`; history, scores and how it was trained travel along."""
+
+        def more(folder: Path) -> dict[str, Any]:
+            facts = {
+                "history": dict(self.history.history),
+                "epoch": self.history.epoch,
+                "training": asdict(self.training),
+                "held": self.held and self.held.save(folder),
+                "before": self.before and self.before.to_json(),
+                "after": self.after and self.after.to_json(),
+            }
+            return {"whole": facts}
+
         kept = {self.pair.output: self.files(self.pair.output)}
-        return write_saved(Path(path), self.task.spec.name, self.spec, kept, lambda folder: {"whole": told})
+        return write_saved(Path(path), self.task.spec.name, self.spec, kept, more)
 
 
 def fit_whole(
@@ -117,40 +146,31 @@ def fit_whole(
         raise OptionError(f"{unknown[0]}={options[unknown[0]]!r} means nothing to a network that is trained whole")
     begun = time.perf_counter()
     opened = open_data(model, data, validation, 0, options)
-    training = opened.training.dataset
-    places = _classes(training)
-    labels = LabelSpace(
-        "own", {place: training.labels.label(id) for id, place in places.items()} if training.labels else {}
-    )
-    shown, failed = _shown(model, training, places, max_unreadable)
-    if isinstance(opened.validation, Opened):
-        judged, more = _shown(model, opened.validation.dataset, places, max_unreadable)
-        failed += more
-    else:
-        rows = held_out(np.zeros((len(shown), 1), np.float32), (opened.validation, 0.0), seed, labels)
-        shown, judged = ([shown[place] for place in part] for part in rows[:2])
+    parts = divided(model, opened, seed, max_unreadable)
     weights = model.files(model.pair.output)["weights"]
     folder = Path(tempfile.mkdtemp(prefix="zoo-trained-"))
     trainer: Trainer = import_loader(str(model.spec.trainer), f"backbone {model.spec.name!r}")
     with busy(f"training {model.spec.name}"):
         history = trainer(
-            Lesson(model.spec, weights, shown, judged, labels, epochs, batch_size, learning_rate, seed),
+            Lesson(model.spec, weights, *parts.pictures, parts.labels, epochs, batch_size, learning_rate, seed),
             folder / model.pair.output,
         )
+    training, failed = opened.training.dataset, parts.failed
     told = Training(
         "full",
         "own",
         training.name,
         training.fingerprint(),
-        len(shown),
-        len(judged),
+        len(parts.pictures[0]),
+        len(parts.pictures[1]),
         seed,
         {"training": round(time.perf_counter() - begun, 3)},
         (f"{len(failed)} examples could not be read",) if failed else (),
     )
     count = len(next(iter(history.values())))
-    found = _relabelled(model, labels, folder / model.pair.output)
-    made = WholeModel(found, History(history, list(range(count))), told, tuple(failed))
+    found = _relabelled(model, parts.labels, folder / model.pair.output)
+    scores = (_scored(model, parts.judged), _scored(found, parts.judged))
+    made = WholeModel(found, History(history, list(range(count))), told, failed, parts.held, *scores)
     weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
     return made
 
@@ -158,43 +178,21 @@ def fit_whole(
 def load_whole(folder: Path, source: Model) -> WholeModel:
     """The model that `WholeModel.save` wrote into `folder`, on `source`; its training is told again."""
     told = saved_facts(folder)["whole"]
-    training = Training(**told["training"] | {"notes": tuple(told["training"]["notes"])})
-    return WholeModel(source, History(told["history"], told["epoch"]), training)
+    try:
+        training = Training(**told["training"] | {"notes": tuple(told["training"]["notes"])})
+        held = read_held_out(folder, told["held"]) if told.get("held") else None
+        scores = (read_evaluation(told[name]) if told.get(name) else None for name in ("before", "after"))
+        return WholeModel(source, History(told["history"], told["epoch"]), training, (), held, *scores)
+    except (KeyError, TypeError, OSError, ValueError) as error:
+        raise WeightsError(f"the fitted model in {str(folder)!r} lacks {error}; save it again") from error
 
 
-def _classes(dataset: Dataset) -> dict[int, int]:
-    """The dataset's ids, in order, to 0..n-1; those that an object has."""
-    ids = sorted({id for example in dataset for id in example.target.ids})
-    if not ids:
-        raise DatasetError(f"{dataset.name!r} has no object to learn from")
-    if dataset.labels is None:
-        raise DatasetError(f"{dataset.name!r} names no classes; give labels=")
-    return {id: place for place, id in enumerate(ids)}
-
-
-def _shown(
-    model: Model, dataset: Dataset, places: Mapping[int, int], limit: int | float
-) -> tuple[Pictures, list[Failed]]:
-    """The readable inputs of `dataset` with their objects, in the numbers of `places`; others are left out."""
-    found: Pictures = []
-    failed = []
-    examples = list(dataset)
-    for example, item in zip(examples, prepare_all((row.input for row in examples), model.spec.input), strict=True):
-        if isinstance(item, InputError):
-            failed.append(Failed.of(item))
-            continue
-        known = [place for place, id in enumerate(example.target.ids) if id in places]
-        crowd = example.target.crowd or (False,) * len(example.target.ids)
-        objects = replace(
-            example.target,
-            boxes=tuple(example.target.boxes[place] for place in known),
-            ids=tuple(places[example.target.ids[place]] for place in known),
-            crowd=tuple(crowd[place] for place in known),
-            areas=(),
-        )
-        found.append((np.asarray(item.value), objects))
-    require_readable(failed, dataset, limit)
-    return found, failed
+def _scored(model: Model, judged: Dataset) -> Evaluation | None:
+    """What `model` scores; None where its classes and those of `judged` don't meet."""
+    try:
+        return model.evaluate(judged)
+    except LabelError:
+        return None
 
 
 def _relabelled(model: Model, labels: LabelSpace, weights: Path) -> Model:

@@ -17,13 +17,19 @@ from zoo.progress import busy
 from zoo.weights import digest
 
 if TYPE_CHECKING:
+    from zoo.dataset import Dataset
     from zoo.evaluation import Evaluation
+    from zoo.runtime import Array
     from zoo.transfer.fitted import FittedModel
     from zoo.transfer.report.judged import Judged
+    from zoo.transfer.report.kind import Report
+    from zoo.transfer.report.predicted import Predicted
+    from zoo.transfer.whole import WholeModel
 
 FORMAT = 1  # of report.json
 PAGE, FACTS = "report.html", "report.json"
-# What the targets are -> the module's function `report(judged) -> Report` that knows what to say of them.
+# What a head answers -> the module's function `report(judged) -> Report` that knows what to say of it. Of a model that
+# was trained whole its task knows (`zoo.Task.report`).
 KINDS = {
     "class": "zoo.transfer.report.classifier:report",
     "classes": "zoo.transfer.report.tagger:report",
@@ -31,7 +37,9 @@ KINDS = {
 }
 
 
-def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = None, **options: Any) -> Path:
+def write_report(
+    fitted: FittedModel | WholeModel, out: str | os.PathLike[str], data: Any = None, **options: Any
+) -> Path:
     """Write report.html, report.json and a PNG for each figure into the folder `out`; returns the page's path.
 
     data: a dataset's name or path, `(x, y)`, ..., as `Model.evaluate` takes it, with `options` beside it; by default
@@ -43,9 +51,8 @@ def write_report(fitted: FittedModel, out: str | os.PathLike[str], data: Any = N
     drawing.require()
     folder = _folder(out)
     judged = _judged(fitted, data, options)
-    kind = import_loader(KINDS[judged.kind_of_targets], f"the report of {judged.kind_of_targets!r}")
     with busy("drawing the report"):
-        found = kind(judged)
+        found = _found(fitted, judged)
         training = _training(fitted)
         curves = drawing.curves(fitted.history.history) if fitted.history.history else None
         drawn = [*([curves] if curves else []), *found.drawn]
@@ -75,12 +82,21 @@ def _json(facts: dict[str, Any]) -> str:
     return re.sub(r"\[[-+.e\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n"
 
 
-def _judged(fitted: FittedModel, data: Any, options: Mapping[str, Any]) -> Judged:
-    from zoo.transfer.report.judged import judge
+def _found(fitted: FittedModel | WholeModel, judged: Judged | Predicted) -> Report:
+    from zoo.transfer.report.predicted import Predicted
 
+    if isinstance(judged, Predicted):
+        return fitted.task.report(judged)
+    kind = import_loader(KINDS[judged.kind_of_targets], f"the report of {judged.kind_of_targets!r}")
+    report: Report = kind(judged)
+    return report
+
+
+def _judged(fitted: FittedModel | WholeModel, data: Any, options: Mapping[str, Any]) -> Judged | Predicted:
+    """The examples that the report is on: all of `data`, or what was held out."""
     if data is not None:
         dataset = fitted.dataset(data, **options)
-        return judge(fitted, dataset, None, f"On all examples of {dataset.name}")
+        return _on(fitted, dataset, None, f"On all examples of {dataset.name}")
     if any(value is not None for value in options.values()):
         named = ", ".join(name for name, value in options.items() if value is not None)
         raise OptionError(f"{named} without data means nothing: the report is on what was held out; give data=...")
@@ -89,19 +105,30 @@ def _judged(fitted: FittedModel, data: Any, options: Mapping[str, Any]) -> Judge
     dataset, places = fitted.held.dataset(fitted), fitted.held.places
     which = "held out for validation" if places is not None else "that are its validation data"
     count = f"{len(places):,} examples" if places is not None else "examples"
-    judged = judge(fitted, dataset, places, f"On {count} of {dataset.name} {which}")
+    judged = _on(fitted, dataset, places, f"On {count} of {dataset.name} {which}")
     # What could not be read of the training data belongs here too, where these are another dataset.
     failed = {failed.input: failed for failed in (*fitted.failed, *judged.failed)}
-    return replace(judged, failed=tuple(failed.values()))
+    known = {"before": before.metrics} if (before := getattr(fitted, "before", None)) else {}
+    return replace(judged, failed=tuple(failed.values()), **known)
 
 
-def _how(fitted: FittedModel) -> str:
+def _on(fitted: FittedModel | WholeModel, dataset: Dataset, places: Array | None, source: str) -> Judged | Predicted:
+    from zoo.transfer.report.judged import judge
+    from zoo.transfer.report.predicted import predict
+    from zoo.transfer.whole import WholeModel
+
+    if isinstance(fitted, WholeModel):
+        return predict(fitted, dataset, places, source)
+    return judge(fitted, dataset, places, source)
+
+
+def _how(fitted: FittedModel | WholeModel) -> str:
     if max(map(len, fitted.history.history.values())) < 2:
         return "Solved to its optimum in one step: there are no epochs to draw."
-    return "By epoch; the dashed line is what the head was trained on."
+    return "By epoch; the dashed line is on what was trained on, the other on what was held out."
 
 
-def _unreadable(judged: Judged) -> Any:
+def _unreadable(judged: Judged | Predicted) -> Any:
     from zoo.transfer.report import page
 
     if not judged.failed:
@@ -111,11 +138,15 @@ def _unreadable(judged: Judged) -> Any:
     return page.Section("Unreadable files", page.table("Unreadable files", ("file", "why"), rows), told)
 
 
-def _training(fitted: FittedModel) -> dict[str, Any]:
+def _training(fitted: FittedModel | WholeModel) -> dict[str, Any]:
     """How the model was trained and what ran, by what people call it."""
+    from zoo.transfer.whole import WholeModel
+
     told = asdict(fitted.training)
     seconds = told.pop("seconds", {})
-    takes = fitted.head.takes
+    if told["frozen"] is None:  # how many of its numbers were trained is not known
+        told.pop("trained")
+    takes = fitted.pair.output if isinstance(fitted, WholeModel) else fitted.head.takes
     run = fitted.compiled(takes) if fitted.loaded(takes) else None
     found = {
         "backbone": fitted.spec.name,

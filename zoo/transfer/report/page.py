@@ -105,13 +105,17 @@ def facts(found: Mapping[str, Any]) -> str:
     return f"<dl class=facts>{rows}</dl>"
 
 
-def gallery(answers: Sequence[Answer]) -> str:
-    """Pictures with their predictions: blue where right, red and crossed where wrong, the truth in brackets."""
+def gallery(answers: Sequence[Answer], *, wide: bool = False) -> str:
+    """Pictures with their predictions: blue where right, red and crossed where wrong, the truth in brackets.
+
+    wide: whole pictures, large enough for what is written on them; else squares.
+    """
     items = []
     for one in answers:
         seen = f'<img src="{_data(one.picture, "image/jpeg")}" alt="">' if one.picture else "<span>no picture</span>"
         items.append(f'<li title="{escape(one.id)}">{seen}<p class={_mark(one)}>{escape(_claim(one))}</p></li>')
-    return f"<ul class=gallery>{''.join(items)}</ul>"
+    kind = '"gallery wide"' if wide else "gallery"
+    return f"<ul class={kind}>{''.join(items)}</ul>"
 
 
 def shown(kind: str, name: str, answers: Sequence[Answer]) -> str:

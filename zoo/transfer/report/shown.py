@@ -49,12 +49,12 @@ def answers(judged: Judged, places: Sequence[int], claim: Callable[[int], Claim]
     return found
 
 
-def grid(found: Sequence[Answer]) -> Drawn:
+def grid(found: Sequence[Answer], columns: int = COLUMNS) -> Drawn:
     """The pictures with their predictions, blue where right and red where wrong, the true label in brackets."""
-    rows = -(-len(found) // COLUMNS)
+    rows = -(-len(found) // columns)
 
     def draw(figure: Any, palette: Palette) -> None:
-        all_axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+        all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in all_axes:
             axes.axis("off")
         for axes, one in zip(all_axes, found, strict=False):
@@ -65,7 +65,9 @@ def grid(found: Sequence[Answer]) -> Drawn:
             axes.set_title(told, color=colour, fontsize=9, loc="center", fontweight="normal")
 
     wrong = sum(not one.claim.right for one in found)
-    return Drawn("predictions", f"{len(found)} pictures, {wrong} of them predicted wrong.", (9, 2.15 * rows), draw)
+    return Drawn(
+        "predictions", f"{len(found)} pictures, {wrong} of them predicted wrong.", (9, 10.75 / columns * rows), draw
+    )
 
 
 def shortened(text: str, most: int = 24) -> str:

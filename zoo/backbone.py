@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from zoo.errors import BackboneError, MissingPackageError, PluginError, RuntimeLoadError
+from zoo.errors import BackboneError, MissingPackageError, PairError, PluginError, RuntimeLoadError
 from zoo.formats import format_of, unpacked
 from zoo.specs import BackboneSpec, OutputSpec
 
@@ -107,6 +107,14 @@ def load_backbone(spec: BackboneSpec, output: str, files: Mapping[str, Path]) ->
     if not isinstance(backbone, Backbone):
         raise PluginError(f"the loader {loader!r} of {wanted_by} makes no zoo.Backbone")
     return backbone
+
+
+def require_output(spec: BackboneSpec, output: str) -> str:
+    """`output`; raises PairError where the backbone of `spec` has none of that name."""
+    if output not in spec.outputs:
+        offers = ", ".join(repr(name) for name in spec.outputs)
+        raise PairError(f"backbone {spec.name!r} has no output {output!r}; it offers {offers}")
+    return output
 
 
 def require_runtime(backbone: Backbone, runtime: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.backbone import import_loader
-from zoo.errors import MissingPackageError, OptionError
+from zoo.errors import MissingPackageError, OptionError, RuntimeLoadError
 from zoo.pairs import find_pair, require_pair
 from zoo.plugins import AUTO, installed
 from zoo.progress import busy
@@ -18,12 +18,14 @@ from zoo.saved import SAVED_FACTS, read_saved, saved_facts
 from zoo.specs import BackboneSpec, RuntimeSpec
 from zoo.task import Task
 
+USUAL = "tf"  # the runtime of who names none
+
 
 def get(
     task: str,
     backbone: str | BackboneSpec,
     *,
-    runtime: str = "tf",
+    runtime: str | None = None,
     precision: str = "fp32",
     device: str | None = None,
     batch_size: int = 32,
@@ -34,14 +36,16 @@ def get(
     """The model of a pair; its weights are fetched on first use.
 
     backbone: a name, alias or handle, or a spec of your own.
-    runtime: "auto" takes the fastest of the installed ones that answers as "tf" at fp32 does; it is tried out on first
+    runtime: "tf" where none is named, of which `fit` may take features from a faster one that answers likewise.
+        "auto" takes the fastest of the installed ones that answers as "tf" at fp32 does; it is tried out on first
         use, which takes a minute or two, and remembered for this machine.
     precision: "auto" lets that choice lower the precision, or, beside a runtime's name, takes the fastest of its own.
     batch_size: the one for which "auto" chooses; any other runs too.
     weights: your own files in place of the published ones: a path, or one for each output by name.
     input_range: what black and white become, such as (0, 1), where the publisher does not say or is wrong.
     trust_code: let the model's files do more than compute; only for a maker whom you trust.
-    Returns a `zoo.Model`, or the task's own subclass. Raises UnknownNameError, PairError, MissingPackageError.
+    Returns a `zoo.Model`, or the task's own subclass. Raises UnknownNameError, PairError, MissingPackageError,
+    and RuntimeLoadError for a precision that the runtime has nowhere.
 
     >>> zoo.get("detection", "ssd_mobilenet_v2").predict("street.jpg", conf=0.25).save("boxes.png")
     """
@@ -52,10 +56,13 @@ def get(
     if weights is not None and not isinstance(weights, Mapping):
         weights = {pair.output: weights}
     made: Task = import_loader(task_spec.loader, f"task {task!r}")(task_spec)
-    run = _chosen(made, runtime, batch_size) if AUTO.name in (runtime, precision) else get_runtime(runtime)
-    return made.model_class()(
-        pair, made, run, device=device, precision=precision, weights=weights, trust_code=trust_code
-    )
+    name, named = runtime or USUAL, runtime is not None or precision != "fp32"
+    run = _chosen(made, name, batch_size) if AUTO.name in (name, precision) else get_runtime(name)
+    if AUTO.name not in (name, precision) and precision not in run.spec.precisions:
+        has = ", ".join(map(repr, run.spec.precisions))
+        raise RuntimeLoadError(f"runtime {name!r} has no precision {precision!r}; it has {has}")
+    more: dict[str, Any] = {"device": device, "precision": precision, "weights": weights}
+    return made.model_class()(pair, made, run, **more, trust_code=trust_code, named=named)
 
 
 def _chosen(task: Task, runtime: str, batch_size: int) -> Runtime:

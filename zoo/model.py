@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 
 from zoo import weights as weights_store
-from zoo.backbone import load_backbone, require_runtime
+from zoo.backbone import load_backbone, require_output, require_runtime
 from zoo.batches import Answered, groups, is_many, run_by_length, run_groups
 from zoo.dataset import Dataset, DatasetOptions, Example, as_dataset, open_dataset
-from zoo.errors import DatasetError, InputError, NotFittedError, OptionError, PairError
+from zoo.errors import DatasetError, InputError, NotFittedError, OptionError
 from zoo.evaluation import Evaluation
 from zoo.inputs import Prepared, prepare_all
 from zoo.labels import LabelSpace, label_space, named_space
@@ -33,7 +33,8 @@ from zoo.task import Failed, Prediction, Task
 class Model:
     """A pair of task and backbone on a runtime. Facts now, weights on first use, or with `load()`.
 
-    device, precision: as asked for; weights: the user's own files by output; trust_code: whether these may run code.
+    device, precision: as asked for; weights: the user's own files by output; trust_code: whether these may run code;
+    named: whether the runtime was asked for, so that `fit` must not take features from a faster one.
     """
 
     def __init__(
@@ -46,14 +47,13 @@ class Model:
         precision: str = "fp32",
         weights: Mapping[str, str | os.PathLike[str]] | None = None,
         trust_code: bool = False,
+        named: bool = True,
     ) -> None:
-        self.pair = pair
-        self.task = task
-        self.runtime = runtime
-        self.device = device
-        self.precision = precision
+        self.pair, self.task, self.runtime = pair, task, runtime
+        self.device, self.precision = device, precision
         self.weights = dict(weights or {})
         self.trust_code = trust_code
+        self.named = named
         self._compiled: dict[str, Compiled] = {}
 
     @property
@@ -101,11 +101,8 @@ class Model:
 
     def compiled(self, output: str) -> Compiled:
         """The callable behind `output`, compiled at the first call; raises PairError where it is not offered."""
-        if output not in self.spec.outputs:
-            offers = ", ".join(repr(name) for name in self.spec.outputs)
-            raise PairError(f"backbone {self.spec.name!r} has no output {output!r}; it offers {offers}")
         if output not in self._compiled:
-            backbone = load_backbone(self.spec, output, self.files(output))
+            backbone = load_backbone(self.spec, require_output(self.spec, output), self.files(output))
             require_runtime(backbone, self.runtime.spec.name)
             with busy(f"loading {self.spec.name}"):
                 run = self.runtime.compile(backbone, device=self.device, precision=self.precision)

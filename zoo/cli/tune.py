@@ -18,6 +18,7 @@ WIDTH = 118  # of a line of the table
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="What to choose for.")
 @click.option("--precision", default="fp32", show_default=True, help="'auto' permits any, the lower ones too.")
 @click.option("--runtime", default="auto", show_default=True, help="Choose among this one's precisions alone.")
+@click.option("--output", help="Of the backbone, by default what the task needs; 'zoo fit' stands on 'features'.")
 @click.option("--device", help="Such as cpu or gpu:0; by default each runtime's best.")
 @click.option("--data", metavar="DATASET", help="Compare on these inputs, not on samples; chooses again.")
 @click.option("--split", help="The split of --data, in the words of the dataset.")
@@ -46,6 +47,7 @@ def tune_command(
     batch_size: int,
     precision: str,
     runtime: str,
+    output: str | None,
     device: str | None,
     data: str | None,
     split: str | None,
@@ -61,7 +63,7 @@ def tune_command(
     'tf' at fp32 are out, however fast; of the others the fastest at this batch size is chosen. Without --again a
     choice that is remembered, and holds for what is installed, is shown.
     """
-    from zoo.backbone import load_backbone
+    from zoo.backbone import load_backbone, require_output
     from zoo.compose import get_runtime, open_model
     from zoo.tuning.auto import tell
     from zoo.tuning.contest import Limits
@@ -75,8 +77,8 @@ def tune_command(
     opened = open_model(model, runtime=runtime, precision=precision, device=device, batch_size=batch_size)
     dataset = opened.dataset(data, split=split) if data else None
     # Of a fitted model the runtime computes what the head stands on.
-    output = opened.head.takes if hasattr(opened, "head") else opened.pair.output
-    backbone = load_backbone(opened.spec, output, opened.files(output))
+    output = output or (opened.head.takes if hasattr(opened, "head") else opened.pair.output)
+    backbone = load_backbone(opened.spec, require_output(opened.spec, output), opened.files(output))
     asked: dict[str, Any] = {"device": device, "precision": precision}
     if forget:
         forgotten = opened.runtime.forget(backbone, **asked)

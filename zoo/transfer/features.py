@@ -94,6 +94,11 @@ def extract(
     return found
 
 
+def kept(model: Model, dataset: Dataset, output: str) -> bool:
+    """Whether the cache has the features of `dataset` by `model` already."""
+    return _whole(_folder() / _key(model, dataset, output), len(dataset))
+
+
 def require_readable(failed: Sequence[Failed], dataset: Dataset, limit: int | float) -> None:
     """Raise DatasetError where more of `dataset` than `limit`, a number or a share, could not be read."""
     if limit < 0 or (isinstance(limit, float) and limit > 1):

@@ -110,6 +110,7 @@ class FittedModel(Model):
             precision=source.precision,
             weights=source.weights,
             trust_code=source.trust_code,
+            named=source.named,
         )
         self._compiled.update(source.loaded(head.takes))
         self.source = source  # the files of a backbone that was trained go with it

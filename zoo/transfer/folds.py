@@ -20,7 +20,8 @@ from zoo.transfer.heads import output_of
 from zoo.transfer.objective import objective_of
 from zoo.transfer.sizes import enlargement, sized
 from zoo.transfer.splits import open_data
-from zoo.transfer.views import view_features
+from zoo.transfer.swiftest import swiftest
+from zoo.transfer.views import require_views, view_features
 
 MEANINGLESS = {"validation", "test", "unfreeze", "mixed", "mixed_precision", "batch_norm", "warm_start"}
 MEANS = "which trains heads alone, each judged on the part that it has not seen"
@@ -117,6 +118,7 @@ def cross_validate(
     objective = objective_of(dataset, loss, pos_weight)
     at_once = min(head.batch_size or BATCH, BATCH)
     output = output_of(head.head)
+    model, chosen = swiftest(model, dataset, output, at_once, require_views(views) if changed else 0)
     found = extract(model, dataset, batch_size=at_once, max_unreadable=max_unreadable, output=output)
     more = view_features(model, dataset, found, changed, views, head.seed, at_once, output) if changed else None
     objective.require(found.targets, dataset.name)
@@ -136,7 +138,7 @@ def cross_validate(
         kind = used if isinstance(used, str) else type(used).__name__
     seconds = {"features": round(extracted - begun, 3), "heads": round(time.perf_counter() - extracted, 3)}
     name, n, failed = model.name, len(found.targets), len(found.failed)
-    notes = tuple(filter(None, [resized or enlargement(model, dataset)]))
+    notes = tuple(filter(None, [resized or enlargement(model, dataset), chosen]))
     return CrossValidation(name, dataset.name, tuple(scores), n, kind, head.seed, seconds, failed, notes)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from zoo.inputs import Prepared, prepare_all
 from zoo.model import Model
 from zoo.pairs import require_pair
 from zoo.specs import ImageInput
+from zoo.transfer.copies import copied
 
 SMALL = 0.5  # of the network's own size: pictures up to here cost more than they hold
 
@@ -44,16 +44,7 @@ def sized(model: Model, size: Any) -> tuple[Model, str]:
         "outputs": {name: facts for name, facts in model.spec.outputs.items() if name.startswith("feature")},
         "published": (),
     }
-    made = Model(  # without the head of one that was fitted
-        require_pair(model.task.spec, model.spec.model_copy(update=facts)),
-        model.task,
-        model.runtime,
-        device=model.device,
-        precision=model.precision,
-        weights=model.weights,
-        trust_code=model.trust_code,
-    )
-    weakref.finalize(made, _let_go, model)  # the files of a network that was trained are there as long as it is
+    made = copied(model, pair=require_pair(model.task.spec, model.spec.model_copy(update=facts)))
     return made, f"inputs are {_told(wanted)} pixels, not {_told(own.size)}, for which the network was trained"
 
 
@@ -75,10 +66,6 @@ def enlargement(model: Model, dataset: Dataset) -> str:
         return ""
     faster = "; size=(height, width) nearer to theirs is faster" if takes_other_sizes(model) else ""
     return f"pictures of {_told(there)} pixels are enlarged to {_told(own.size)}{faster}"
-
-
-def _let_go(model: Model) -> None:
-    """What a finaliser refers to stays until it has run."""
 
 
 def _read(size: Any) -> tuple[int, int]:

@@ -21,7 +21,9 @@ from zoo.transfer.parts import AT_ONCE, Extraction, parts_of
 from zoo.transfer.sizes import enlargement, sized
 from zoo.transfer.splits import open_data
 from zoo.transfer.strategies import STRATEGIES
+from zoo.transfer.swiftest import swiftest
 from zoo.transfer.unfrozen import TuningSettings
+from zoo.transfer.views import require_views
 from zoo.transfer.warming import start_of
 
 HEADS = ("auto", *SOLVED, *DENSE, CONVOLUTIONAL)
@@ -98,7 +100,7 @@ def fit(
     """
     check(model, strategy, head, epochs, batch_size)
     before, (model, resized) = model, sized(model, size)
-    changed, start, seconds = augmentation(augment), None, dict[str, float]()
+    changed, start, chosen, seconds = augmentation(augment), None, "", dict[str, float]()
     tuning = TuningSettings(strategy, epochs, batch_size, learning_rate, early_stopping, unfreeze, mixed, batch_norm)
     tuning = replace(tuning, mixed_precision=mixed_precision, augment=changed, callbacks=callbacks, seed=seed)
     settings = HeadSettings(head, epochs, batch_size, learning_rate or HEAD_RATE, dropout, c, class_weight, callbacks)
@@ -107,6 +109,9 @@ def fit(
         opened = open_data(model, data, validation, test, options)
         objective = objective_of(opened.training.dataset, loss, pos_weight)
         extraction = Extraction(output_of(head), min(batch_size or AT_ONCE, AT_ONCE), max_unreadable)
+        if network is None:
+            more = require_views(views) if changed else 0
+            model, chosen = swiftest(model, opened.training.dataset, extraction.output, extraction.batch_size, more)
         parts = parts_of(model, opened, objective, extraction, seed)
         objective, train = objective.settled(parts.training.targets), parts.training.pairs
         if changed and network is None:
@@ -117,7 +122,7 @@ def fit(
     if network:  # what was said of epochs is meant for the network
         settings = replace(settings, epochs=None, learning_rate=HEAD_RATE, callbacks=())
     unread = f"{len(parts.failed)} examples could not be read" if parts.failed else ""
-    said = (unread, resized or enlargement(model, parts.training.dataset), start.note if start else "")
+    said = (unread, resized or enlargement(model, parts.training.dataset), start.note if start else "", chosen)
     notes = [note for note in said if note]
     return Course(model, parts, objective, settings, extraction, network, notes, seconds).run(train)
 

@@ -19,6 +19,7 @@ from zoo.model import Model
 from zoo.progress import busy
 from zoo.transfer.augmentation import Augmentation
 from zoo.transfer.checkpoints import Checkpoint, settings_key
+from zoo.transfer.copies import copied
 from zoo.transfer.feeding import Feed
 from zoo.transfer.finetuning import Tuned, Tuning, tune
 from zoo.transfer.heads import Head, KerasHead
@@ -138,14 +139,6 @@ class Unfrozen:
         folder = tempfile.mkdtemp(prefix="zoo-tuned-")
         with busy(f"keeping the weights of {self.model.spec.name}"):
             path = self.backbone.save(Path(folder))
-        model = Model(
-            self.model.pair,
-            self.model.task,
-            self.model.runtime,
-            device=self.model.device,
-            precision=self.model.precision,
-            weights={**self.model.weights, "features": path},
-            trust_code=self.model.trust_code,
-        )
+        model = copied(self.model, weights={**self.model.weights, "features": path})
         weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
         return model

@@ -85,12 +85,21 @@ def view_features(
     """
     if dataset.modality != "image":
         raise OptionError(f"pictures are augmented; {dataset.name!r} has {dataset.modality} examples")
-    if isinstance(views, bool) or not isinstance(views, int) or views < 1:
-        raise OptionError(f"views={views!r} means nothing; it is 1 or more")
     made = extract(
-        model, Views(dataset, augment, views, seed), batch_size=batch_size, max_unreadable=1.0, output=output
+        model,
+        Views(dataset, augment, require_views(views), seed),
+        batch_size=batch_size,
+        max_unreadable=1.0,
+        output=output,
     )
     return made.features.reshape(len(found.targets), views, *made.features.shape[1:])
+
+
+def require_views(views: int) -> int:
+    """`views`; raises OptionError where it is no number of views."""
+    if isinstance(views, bool) or not isinstance(views, int) or views < 1:
+        raise OptionError(f"views={views!r} means nothing; it is 1 or more")
+    return views
 
 
 def preview(dataset: Dataset, augment: Augmentation, file: str | Path, *, views: int = 6, seed: int = 0) -> Path:

@@ -11,6 +11,7 @@ from zoo.backbone import Backbone
 from zoo.cache import cache_folder
 from zoo.compose import get_runtime
 from zoo.errors import WeightsError
+from zoo.pairs import find_pair
 from zoo.runtime import Compiled, Runtime
 from zoo.specs import RuntimeSpec
 from zoo.task import Task
@@ -120,7 +121,9 @@ class AutoRuntime(Runtime):
         quietly = report or (lambda line: None)
         choice = Contest(question, self._task, backbone, examples, limits or Limits(), quietly).run()
         if report is None:
-            tell(f"chosen and remembered: {choice} ('{question.command(what)}' explains)")
+            pair = find_pair(self._task.spec, backbone.spec)
+            output = None if pair and pair.output == backbone.output else backbone.output
+            tell(f"chosen and remembered: {choice} ('{question.command(what, output)}' explains)")
         return choice
 
 

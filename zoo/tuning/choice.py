@@ -79,9 +79,9 @@ class Question:
     device: str | None = None
     only: str = ""
 
-    def command(self, model: str) -> str:
-        """What shows the answer, for `model` as a command line calls it."""
-        options = {"--runtime": self.only, "--precision": self.precision, "--device": self.device}
+    def command(self, model: str, output: str | None = None) -> str:
+        """What shows the answer, for `model` as a command line calls it; output: where the task does not need it."""
+        options = {"--output": output, "--runtime": self.only, "--precision": self.precision, "--device": self.device}
         shown = [f"{name} {value}" for name, value in options.items() if value and (name, value) != _DEFAULT]
         return " ".join(["zoo tune", model, f"--batch-size {self.batch_size}", *shown])
 

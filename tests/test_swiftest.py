@@ -1,0 +1,149 @@
+"""Features come from the fastest runtime that is known to answer as TensorFlow does; what is not known is found where
+that is worth its while, in processes of its own, and remembered."""
+
+import functools
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner
+from trained import few_digits
+
+import zoo
+from zoo.backbone import load_backbone
+from zoo.cli import zoo as cli
+from zoo.errors import OptionError, PairError
+from zoo.transfer import swiftest
+from zoo.tuning import contest
+from zoo.tuning.choice import Choice, Question, Verdict, recall, remember
+from zoo.tuning.machine import machine, versions
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def model():
+    return zoo.get("classification", "tiny_cnn_s")
+
+
+@pytest.fixture
+def digits(model, tmp_path):
+    return few_digits(model, tmp_path / "digits")
+
+
+def key_of(model):
+    backbone = load_backbone(model.spec, "features", model.files("features"))
+    return Question("classification", 32, "fp32").key(backbone)
+
+
+def short_contest(monkeypatch):
+    """Only these two take part."""
+    entrants = [spec for spec in contest.runtimes() if spec.name in ("tf", "openvino")]
+    monkeypatch.setattr(contest, "runtimes", lambda: entrants)
+
+
+def known(model, runtime):
+    """Remember, as a contest does, that `runtime` was the fastest right one for the features of `model`."""
+    verdict = Verdict(runtime=runtime, precision="fp32", outcome="chosen", reason="2 times as fast as tf fp32")
+    choice = Choice(
+        model=model.name,
+        output="features",
+        runtime=runtime,
+        precision="fp32",
+        batch_size=32,
+        asked="fp32",
+        only="",
+        examples=40,
+        inputs="digits",
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine(),
+        versions=versions(),
+        verdicts=(verdict,),
+    )
+    remember(key_of(model), choice)
+
+
+def test_a_runtime_that_is_known_to_agree_gives_the_features_and_tensorflow_is_not_imported(model, digits):
+    known(model, "openvino")
+    code = f"""if 1:
+        import json, sys, zoo
+        fitted = zoo.get("classification", "tiny_cnn_s").fit({digits!r})
+        print(json.dumps([fitted.runtime.spec.name, "tensorflow" in sys.modules, fitted.training.notes]))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    runtime, imported, notes = json.loads(done.stdout.splitlines()[-1])
+    assert runtime == "openvino"
+    assert not imported
+    assert any("openvino fp32" in note for note in notes)
+
+
+def test_folds_take_it_too(model, digits):
+    known(model, "openvino")
+    found = model.cross_validate(digits, folds=4)
+    assert any("openvino fp32" in note for note in found.notes)
+
+
+def test_a_runtime_that_was_named_stays(model, digits):
+    known(model, "openvino")
+    named = zoo.get("classification", "tiny_cnn_s", runtime="tf")
+    assert named.fit(digits).runtime.spec.name == "tf"
+
+
+def test_features_that_are_there_need_no_other_runtime(model, digits):
+    assert model.fit(digits).runtime.spec.name == "tf"
+    known(model, "openvino")
+    assert model.fit(digits, head="linear", epochs=2).runtime.spec.name == "tf"
+
+
+def test_few_examples_are_not_worth_a_contest(model, digits):
+    model.fit(digits)
+    assert recall(key_of(model)) is None
+
+
+def test_many_examples_are_worth_one_which_is_remembered(model, digits, monkeypatch):
+    short_contest(monkeypatch)
+    monkeypatch.setattr(contest, "Limits", functools.partial(contest.Limits, answer=2, stream=0.1))
+    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(swiftest, "WORTH", 0.0)
+    fitted = model.fit(digits)
+    choice = recall(key_of(model))
+    assert {verdict.runtime for verdict in choice.verdicts} >= {"tf", "openvino"}
+    assert all(verdict.agreement for verdict in choice.verdicts if verdict.runtime == "openvino")
+    assert choice.inputs == f"inputs of {digits!r}"
+    assert fitted.runtime.spec.name == choice.runtime
+
+
+def test_more_examples_that_are_soon_done_are_not(model, digits, monkeypatch):
+    monkeypatch.setattr(swiftest, "FEW", 39)
+    model.fit(digits)
+    assert recall(key_of(model)) is None
+
+
+def test_views_that_mean_nothing_are_refused_before_anything_is_computed(model, digits):
+    with pytest.raises(OptionError, match="views='many'"):
+        model.fit(digits, augment="light", views="many")
+
+
+def test_a_copy_of_a_fitted_model_finds_its_features_too(model, digits):
+    fitted = model.fit(digits)
+    known(fitted, "openvino")
+    assert not fitted.named
+    assert fitted.fit(digits, seed=1).evaluate(digits)["top1"] > 0.9
+
+
+def test_tune_chooses_for_the_features_that_a_fit_stands_on(model, digits, monkeypatch):
+    short_contest(monkeypatch)
+    options = ["--output", "features", "--seconds", "0.1", "--data", digits, "--json"]
+    done = CliRunner().invoke(cli, ["tune", "classification/tiny_cnn_s", *options])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["output"] == "features"
+    assert recall(key_of(model)).runtime == model.fit(digits).runtime.spec.name
+
+
+def test_tune_names_the_outputs_that_there_are():
+    with pytest.raises(PairError, match="no output 'freatures'; it offers 'logits', 'features'"):
+        CliRunner().invoke(cli, ["tune", "classification/tiny_cnn_s", "--output", "freatures"], catch_exceptions=False)

@@ -119,7 +119,8 @@ def test_many_examples_are_worth_one_which_is_remembered(model, digits, monkeypa
 
 def test_more_examples_that_are_soon_done_are_not(model, digits, monkeypatch):
     monkeypatch.setattr(swiftest, "FEW", 39)
-    model.fit(digits)
+    (note,) = [note for note in model.fit(digits).training.notes if "'tf'" in note]
+    assert "'zoo tune classification/tiny_cnn_s.digits --output features' finds out" in note
     assert recall(key_of(model)) is None
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
+from sklearn.linear_model import LogisticRegression
 
 from zoo.transfer.calibration import sharpness
-from zoo.transfer.solving import solve_logistic
+from zoo.transfer.solving import solve_labels, solve_logistic
 
 
 def drawn(n, classes, seed):
@@ -22,6 +23,34 @@ def test_a_head_says_as_often_as_it_is_right_that_it_is():
         chances = softmax(solve_logistic(x, y, c=1.0, class_weight=None, seed=0)(new), axis=1)
         right = (chances.argmax(1) == truth).mean()
         assert chances.max(1).mean() == pytest.approx(right, abs=0.1)
+
+
+@pytest.mark.parametrize("weight", [1.0, 4.0])
+def test_every_label_is_as_sure_as_it_is_right_and_answers_as_before(weight):
+    """Beside what scikit-learn's regressions say, with the penalty that they have for features of length 1."""
+    (x, classes), (new, truth) = drawn(150, 3, 0), drawn(4000, 3, 1)
+    y, true = (np.eye(3, dtype=np.float32)[which] for which in (classes, truth))
+    head = solve_labels(x, y, c=1.0, pos_weight=np.full(3, weight), seed=0)
+    length = np.linalg.norm(x, axis=1).mean()
+    for label in range(3):
+        plain = LogisticRegression(C=1.0, class_weight={0: 1.0, 1: weight}).fit(x / length, y[:, label])
+        before, after = plain.decision_function(new / length), head(new)[:, label]
+        assert ((after > 0) == (before > 0)).all()
+        losses = [np.logaddexp(0, np.where(true[:, label] > 0, -z, z)).mean() for z in (before, after)]
+        assert losses[1] < losses[0]
+        right = ((after > 0) == (true[:, label] > 0)).mean()
+        assert expit(np.abs(before)).mean() < right - 0.04
+        assert expit(np.abs(after)).mean() == pytest.approx(right, abs=0.04)
+
+
+def test_of_a_rare_class_each_example_is_judged_once():
+    targets, judged = np.repeat([0, 1], [1500, 20]), []
+
+    def solve(rows, classes):
+        return lambda rest: judged.extend(rest[:, 0]) or np.zeros((len(rest), 2))
+
+    sharpness(solve, np.arange(1520.0)[:, None], targets, 0)
+    assert sorted(judged) == list(range(1520))
 
 
 def test_sharpness_finds_the_temperature_of_logits_that_were_cooled():

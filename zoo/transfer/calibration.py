@@ -9,7 +9,7 @@ import numpy as np
 from zoo.runtime import Array
 
 FOLDS = 3
-ENOUGH = 200  # examples, of which one fold tells a single number well; of fewer each is held out once
+ENOUGH = 200  # examples beside the commonest class, of which one fold tells a number well; of fewer each is held out
 
 
 def sharpness(
@@ -29,11 +29,12 @@ def sharpness(
     from scipy.special import log_softmax
     from sklearn.model_selection import StratifiedKFold
 
-    folds = min(FOLDS, int(np.bincount(targets).min()))
+    counts = np.bincount(targets)
+    folds = min(FOLDS, int(counts.min()))
     if folds < 2:
         return 1.0
     splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(features, targets))
-    held = splits[:1] if len(targets) >= ENOUGH else splits
+    held = splits[:1] if len(targets) - counts.max() >= ENOUGH else splits
     logits = np.concatenate([solve(features[train], targets[train])(features[rest]) for train, rest in held])
     wanted = np.concatenate([targets[rest] for _, rest in held])
     n, classes = logits.shape

@@ -45,20 +45,22 @@ def _optimum(features: Array, targets: Array, c: float, class_weight: Any, seed:
     return DenseHead(((kernel.astype(np.float32), bias.astype(np.float32)),))
 
 
-def solve_labels(features: Array, targets: Array, *, c: float, pos_weight: Array | None, seed: int) -> DenseHead:
-    """A logistic regression for each column of targets [n, classes], 0 or 1, as `solve_logistic` has them."""
-    from sklearn.linear_model import LogisticRegression
+def solve_labels(
+    features: Array, targets: Array, *, c: float, pos_weight: Array | None, seed: int, views: int = 1
+) -> DenseHead:
+    """A logistic regression for each column of targets [n, classes], 0 or 1, each as `solve_logistic` has two classes.
 
-    scale = _unit_scale(features)
-    scaled = np.asarray(features) * scale
-    kernels, biases = [], []
+    Its `sharpness` too is each label's own: on few examples a rare one's logits are off by another factor than those of
+    a common one. It is judged without `pos_weight`, as probabilities are to hold for the data as they are.
+    """
+    layers = []
     for number, column in enumerate(targets.T):
-        weights = None if pos_weight is None else {0: 1.0, 1: float(pos_weight[number])}
-        found = LogisticRegression(C=c, max_iter=1000, class_weight=weights, random_state=seed)
-        found.fit(scaled, column.astype(np.int64))
-        kernels.append(found.coef_[0] * scale)
-        biases.append(found.intercept_[0])
-    return DenseHead(((np.stack(kernels, 1).astype(np.float32), np.array(biases, np.float32)),))
+        weight = None if pos_weight is None else {0: 1.0, 1: float(pos_weight[number])}
+        found = solve_logistic(features, column.astype(np.int64), c=c, class_weight=weight, seed=seed, views=views)
+        layers += found.layers
+    return DenseHead(
+        ((np.stack([kernel[:, 1] for kernel, _ in layers], 1), np.stack([bias[1] for _, bias in layers])),)
+    )
 
 
 def solve_ridge(features: Array, targets: Array, *, c: float) -> DenseHead:

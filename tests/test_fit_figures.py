@@ -29,7 +29,8 @@ def test_figures_are_those_of_scikit_learn():
     judged = made()
     found = findings(judged)
     assert found.log_loss.value == pytest.approx(log_loss(judged.targets, judged.scores))
-    assert found.macro_f1 == pytest.approx(f1_score(judged.targets, judged.answers, average="macro"))
+    assert found.macro_f1.low < found.macro_f1.value < found.macro_f1.high
+    assert found.macro_f1.value == pytest.approx(f1_score(judged.targets, judged.answers, average="macro"))
     wanted = precision_recall_fscore_support(judged.targets, judged.answers)
     mine = [[getattr(row, name).value for row in found.rows] for name in ("precision", "recall", "f1")]
     np.testing.assert_allclose(mine, wanted[:3])
@@ -118,7 +119,14 @@ def test_labels_have_figures_of_their_own():
     assert found.told["metrics"]["exact_match"]["value"] == pytest.approx(metrics.accuracy_score(true, given))
     wanted = metrics.average_precision_score(true, logits, average=None)
     assert [row["average_precision"] for row in found.told["labels"]] == pytest.approx(wanted, rel=1e-5)
+    assert found.told["metrics"]["map"]["value"] == pytest.approx(wanted.mean(), rel=1e-5)
+    for name in ("micro_f1", "macro_f1", "map"):
+        told = found.told["metrics"][name]
+        assert 0 < told["low"] < told["value"] < told["high"] < 1
     assert all(not one["right"] for one in found.told["mistakes"])
+    surest = found.told["mistakes"][0]
+    label, percent = surest["answer"].rstrip("%").split()
+    assert (label in surest["true"].split(", ")) == (int(percent) < 50)
     assert found.drawn[0].light
 
 
@@ -139,6 +147,8 @@ def test_numbers_have_errors_and_residuals(width):
     assert told["mae"] == pytest.approx(metrics.mean_absolute_error(true, given))
     assert told["rmse"] == pytest.approx(metrics.root_mean_squared_error(true.ravel(), given.ravel()))
     assert told["r2"] == pytest.approx(metrics.r2_score(true, given, multioutput="variance_weighted"))
+    for name in ("mae", "rmse", "r2"):
+        assert found.told["metrics"][name]["low"] < told[name] < found.told["metrics"][name]["high"]
     errors = [np.abs(np.subtract(one["true"], one["predicted"])).mean() for one in found.told["mistakes"]]
     assert errors == sorted(errors, reverse=True)
     assert all(drawn.light for drawn in found.drawn)

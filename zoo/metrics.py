@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoo.dataset import Example
 
     Weights = np.ndarray[Any, np.dtype[np.float64]]
+    Column = np.ndarray[Any, np.dtype[Any]]
 
 Z95 = 1.959963984540054
 RESAMPLES = 400
@@ -101,3 +102,21 @@ def bootstrap(statistic: Callable[[Weights], Weights], value: float, n: int, lea
         return Score(value, None, None, n)
     low, high = np.percentile(found, (2.5, 97.5)).tolist()
     return Score(value, max(least, min(low, value)), max(high, value), n)
+
+
+def average_precision(scores: Column, true: Column, weights: Weights) -> Weights:
+    """The sum of (R_k - R_k-1) P_k without interpolation, with each example counted as often as `weights` say.
+
+    scores [n]: of one class; true [n]: whether it is there; weights [b, n] -> [b]. Equal scores are one step; NaN where
+    nothing true was drawn.
+    """
+    import numpy as np
+
+    order = np.argsort(-scores, kind="stable")
+    ranked, drawn = scores[order], weights[:, order]
+    last = np.searchsorted(-ranked, -ranked, side="right") - 1
+    hits = drawn * true[order]
+    above, all_above = hits.cumsum(axis=1)[:, last], drawn.cumsum(axis=1)[:, last]
+    total = hits.sum(axis=1)
+    precise = (hits * above / np.maximum(all_above, 1)).sum(axis=1)
+    return np.asarray(np.where(total > 0, precise / np.maximum(total, 1), np.nan))

@@ -19,6 +19,7 @@ LONGEST = 560  # pixels of the longer side
 FONT = 20
 WIDTH = 3  # of a line, in pixels
 DASH = 9
+PAD = 4  # between a label and its edge
 COLOURS = {"right": "#1d5fb8", "wrong": "#c62828", "missed": "#4a4a4a"}  # each readable under white letters
 CASING = "#ffffff"  # beside each line, so that it is seen on any picture
 
@@ -46,7 +47,6 @@ def marked(source: Any, marks: Sequence[Mark], window: Box | None = None) -> byt
     size = (max(1, round(part.width * scale)), max(1, round(part.height * scale)))
     canvas = part.resize(size, Image.Resampling.BICUBIC if scale < 8 else Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(canvas)
-    font = _font()
     placed: list[Box] = []
     boxes = [
         tuple((edge - start) * scale for edge, start in zip(one.box, (left, top) * 2, strict=True)) for one in marks
@@ -54,7 +54,10 @@ def marked(source: Any, marks: Sequence[Mark], window: Box | None = None) -> byt
     for box, mark in reversed(list(zip(boxes, marks, strict=True))):
         _outline(pen, box, mark.kind)
     for box, mark in zip(boxes, marks, strict=True):
-        _label(pen, box, mark, font, size, placed)
+        placed.append(_spot(pen, box, mark.text, size, placed))
+    for spot, mark in reversed(list(zip(placed, marks, strict=True))):
+        pen.rectangle(spot, fill=COLOURS[mark.kind], outline=CASING)
+        pen.text((spot[0] + PAD, spot[1] + PAD), mark.text, font=_font(), fill="#ffffff", anchor="lt")
     stream = io.BytesIO()
     canvas.save(stream, "JPEG", quality=82)
     return stream.getvalue()
@@ -85,22 +88,17 @@ def _outline(pen: ImageDraw.ImageDraw, box: Sequence[float], kind: str) -> None:
             pen.line(ends, COLOURS[kind], WIDTH)
 
 
-def _label(
-    pen: ImageDraw.ImageDraw, box: Sequence[float], mark: Mark, font: Any, size: tuple[int, int], placed: list[Box]
-) -> None:
-    """Above the box, else below it, else inside: wherever no label stands yet; never beyond the picture."""
-    left, top, right, bottom = pen.textbbox((0, 0), mark.text, font=font)
-    width, height = right - left + 8, bottom - top + 8
+def _spot(
+    pen: ImageDraw.ImageDraw, box: Sequence[float], text: str, size: tuple[int, int], placed: Sequence[Box]
+) -> Box:
+    """Where a label goes: above the box, else below or inside, where none stands yet; never beyond the picture."""
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=_font(), anchor="lt")
+    width, height = right - left + 2 * PAD, bottom - top + 2 * PAD
     x = max(0.0, min(box[0] - 2, size[0] - width))
     tries = [box[1] - height, box[3], box[1], box[3] - height]
     fitting = [y for y in tries if 0 <= y <= size[1] - height] or [max(0.0, min(box[1], size[1] - height))]
-    y = next(
-        (y for y in fitting if not any(_meet((x, y, x + width, y + height), other) for other in placed)), fitting[0]
-    )
-    spot = (x, y, x + width, y + height)
-    placed.append(spot)
-    pen.rectangle(spot, fill=COLOURS[mark.kind], outline=CASING)
-    pen.text((x + 4 - left, y + 4 - top), mark.text, font=font, fill="#ffffff")
+    spots = [(x, y, x + width, y + height) for y in fitting]
+    return next((spot for spot in spots if not any(_meet(spot, other) for other in placed)), spots[0])
 
 
 def _meet(one: Box, other: Box) -> bool:

@@ -128,7 +128,7 @@ def _by_class(
     rows = [row(id, figures) for id, figures in _all(classes, labels).items()]
     heads = ("class", "AP", "AP50", "objects", "found", "wrong boxes")
     lead = (
-        f"AP over all scores, with 95 % intervals; found and wrong boxes from a score of {least:.0%}. A heading sorts."
+        f"AP over all scores, with 95% intervals; found and wrong boxes from a score of {least:.0%}. A heading sorts."
     )
     return Section("By class", table("By class", heads, rows, sortable=True), lead)
 
@@ -157,7 +157,9 @@ def _thresholds(metric: CocoMetric, least: float) -> Drawn | None:
 
     at = int(np.searchsorted(-scores[last], -least, side="right")) - 1
     told = f"precision {precision[at]:.3f}, recall {recall[at]:.3f}" if at >= 0 else "no box"
-    return Drawn("thresholds", f"Precision and recall by score; from {least:.0%} on: {told}.", (6.2, 3.8), draw)
+    return Drawn(
+        "thresholds", f"Precision and recall by score; from {least:.0%} on: {told}.", (5.4, 3.6), draw, least=420
+    )
 
 
 def _answer(one: Judged, labels: LabelSpace) -> Answer:

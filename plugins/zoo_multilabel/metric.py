@@ -10,7 +10,7 @@ import numpy as np
 from zoo import Example, Metric, Score
 from zoo.errors import LabelError
 from zoo.labels import LabelSpace, translate
-from zoo.metrics import bootstrap, proportion
+from zoo.metrics import average_precision, bootstrap, proportion
 
 if TYPE_CHECKING:
     from zoo_multilabel.task import MultiLabel
@@ -71,18 +71,6 @@ def _mean_precision(scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -
     found = [average_precision(*columns, weights) for columns in zip(scores.T, true.T, strict=True)]
     there = ~np.isnan(found)
     return np.where(there, found, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-
-
-def average_precision(scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """scores, true [n], weights [b, n] -> [b]; equal scores are one step; nan where nothing true was drawn."""
-    order = np.argsort(-scores, kind="stable")
-    ranked, drawn = scores[order], weights[:, order]
-    last = np.searchsorted(-ranked, -ranked, side="right") - 1
-    hits = drawn * true[order]
-    above, all_above = hits.cumsum(axis=1)[:, last], drawn.cumsum(axis=1)[:, last]
-    total = hits.sum(axis=1)
-    precise = (hits * above / np.maximum(all_above, 1)).sum(axis=1)
-    return np.where(total > 0, precise / np.maximum(total, 1), np.nan)
 
 
 def _f1(found: np.ndarray, true: np.ndarray, weights: np.ndarray, *, micro: bool) -> np.ndarray:

@@ -32,13 +32,18 @@ def confusion(found: Findings) -> Drawn:
         shades = LinearSegmentedColormap.from_list("shares", palette.ramp)
         image = axes.imshow(np.sqrt(shares), cmap=shades, vmin=0, vmax=1, interpolation="nearest")
         _name_classes(axes, labels)
+        if COUNTED < n <= NAMED:  # lines to follow to the names
+            axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+            axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+            axes.grid(which="minor", linewidth=0.5)
+            axes.tick_params(which="minor", length=0)
         if n <= COUNTED:
             for (row, column), count in np.ndenumerate(counts):
                 dark = shares[row, column] > 0.3
                 colour = palette.paper if dark else palette.ink if count else palette.grid
                 axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=10 if n <= 8 else 8)
         bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3 / side), pad=0.02, ticks=np.sqrt([0, 0.1, 0.5, 1]))
-        bar.ax.set_yticklabels(["0 %", "10 %", "50 %", "100 %"], fontsize=8)
+        bar.ax.set_yticklabels(["0%", "10%", "50%", "100%"], fontsize=8)
         bar.outline.set_visible(False)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
@@ -80,7 +85,7 @@ def reliability(found: Findings) -> Drawn:
         axes.errorbar(where, right, yerr=[np.maximum(below, 0), np.maximum(above, 0)], label="this model", **style)
         axes.set(xlim=(0, 1.01), ylim=(0, 1.02), ylabel="share right")
         axes.grid()
-        axes.legend(loc="upper left", fontsize=9)
+        axes.legend(loc="lower right", fontsize=9)  # where points are rare
         for bin in found.bins:
             bar = counts.bar((bin.low + bin.high) / 2, bin.n, width=0.09, color=palette.faint)
             counts.bar_label(bar, [bin.n], fontsize=8)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.metrics import Score, mean, proportion
+from zoo.metrics import Score, bootstrap, mean, proportion
 from zoo.runtime import Array
 from zoo.transfer.report.judged import Judged, spread
 
@@ -55,7 +55,7 @@ class Findings:
     judged: Judged
     accuracy: Score
     log_loss: Score
-    macro_f1: float
+    macro_f1: Score
     ece: float
     rows: tuple[ClassRow, ...]
     bins: tuple[Bin, ...]
@@ -80,7 +80,7 @@ def findings(judged: Judged) -> Findings:
         judged,
         proportion(int(right.sum()), len(judged)),
         mean(float(losses.sum()), float(np.square(losses).sum()), len(judged), least=0.0),
-        float(np.mean(there)),
+        bootstrap(lambda drawn: _macro_f1(judged, drawn), float(np.mean(there)), len(judged), least=0.0),
         sum(bin.n * abs(bin.confidence - bin.accuracy.value) for bin in bins) / len(judged),
         rows,
         bins,
@@ -89,6 +89,21 @@ def findings(judged: Judged) -> Findings:
         tuple(spread(judged.targets, SHOWN, classes)),
         tuple(wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES].tolist()),
     )
+
+
+def _macro_f1(judged: Judged, drawn: Array) -> Array:
+    """The mean over classes of F1 with each example counted as often as `drawn` [b, n] says: [b]."""
+    from scipy.sparse import csr_array
+
+    def counted(classes: Array, kept: Array) -> Array:
+        """How often each class was drawn, [b, classes]."""
+        shape = (len(judged.labels), len(judged))
+        return np.asarray((csr_array((kept.astype(np.float64), (classes, np.arange(shape[1]))), shape) @ drawn.T).T)
+
+    every = np.ones(len(judged))
+    told = counted(judged.targets, every) + counted(judged.answers, every)
+    f1 = 2 * counted(judged.targets, judged.right) / np.maximum(told, 1)
+    return np.asarray(f1.sum(1) / np.maximum((told > 0).sum(1), 1))
 
 
 def class_rows(confusion: Array, labels: Sequence[str]) -> tuple[ClassRow, ...]:
@@ -164,7 +179,7 @@ def told(found: Findings) -> dict[str, Any]:
         "metrics": {
             "accuracy": score(found.accuracy),
             "log_loss": score(found.log_loss),
-            "macro_f1": {"value": found.macro_f1, "n": len(judged)},
+            "macro_f1": score(found.macro_f1),
             "ece": {"value": found.ece, "n": len(judged), "bins": BINS},
         },
         "classes": [told_row(row) for row in found.rows],

@@ -26,7 +26,7 @@ def report(judged: Judged) -> Report:
 def _cards(found: Findings) -> tuple[tuple[str, str, str], ...]:
     return (
         ("Accuracy", f"{found.accuracy.value:.1%}", within(found.accuracy)),
-        ("Macro F1", f"{found.macro_f1:.3f}", "mean over classes"),
+        ("Macro F1", f"{found.macro_f1.value:.3f}", within(found.macro_f1, "{:.3f}")),
         ("Log loss", f"{found.log_loss.value:.3f}", within(found.log_loss, "{:.3f}")),
         ("Calibration error", f"{found.ece:.3f}", "0 is perfect (ECE)"),
         ("Examples", f"{len(found.judged):,}", f"{len(found.judged.failed)} unreadable"),
@@ -37,7 +37,7 @@ def within(score: Score, form: str = "{:.1%}") -> str:
     """The interval of a score in words."""
     if score.low is None or score.high is None:
         return "no interval"
-    return f"95 % interval {form.format(score.low)} to {form.format(score.high)}"
+    return f"95% interval {form.format(score.low)} to {form.format(score.high)}"
 
 
 def _sections(
@@ -64,11 +64,15 @@ def _sections(
             else "<p>There are none: every prediction is right.</p>",
             f"The {len(mistakes)} surest of {wrong} wrong predictions: look here for wrong labels." if mistakes else "",
         ),
-        Section("By class", by_class("class", found.rows), "With 95 % intervals. A heading sorts."),
+        Section(
+            "By class",
+            by_class("class", found.rows),
+            "With 95% intervals; macro F1 is the mean over classes. A heading sorts.",
+        ),
         Section(
             "Calibration",
             figure(diagram),
-            "Whether answers of 80 % are right 8 times in 10. Above the line the model is too modest, below too sure.",
+            "Whether answers of 80% are right 8 times in 10. Above the line the model is too modest, below too sure.",
         ),
     )
 

@@ -134,7 +134,13 @@ def curves(history: Mapping[str, Sequence[float]]) -> Drawn:
                 axes.set_ylim(top=1.02)
 
     last = ", ".join(f"{name} {values[-1]:.4f}" for name, values in history.items() if values)
-    return Drawn("curves", f"After {epochs} epochs: {last}.", (4.2 * len(names), 3.1), draw, least=280 * len(names))
+    return Drawn(
+        "curves",
+        f"After {epochs} epochs: {last}.",
+        (4.2 * len(names), 3.1 if epochs > 1 else 1.5),
+        draw,
+        least=280 * len(names),
+    )
 
 
 def _lines(axes: Any, series: Sequence[tuple[str, Sequence[float], str]]) -> None:
@@ -153,7 +159,7 @@ def _lines(axes: Any, series: Sequence[tuple[str, Sequence[float], str]]) -> Non
 def _bars(axes: Any, series: Sequence[tuple[str, Sequence[float], str]]) -> None:
     for place, (what, values, colour) in enumerate(series):
         bar = axes.barh(place, values[-1], color=colour, height=0.55)
-        axes.bar_label(bar, [f" {values[-1]:.4g}"])
+        axes.bar_label(bar, [f" {values[-1]:.3f}" if abs(values[-1]) < 10 else f" {values[-1]:.4g}"])
         axes.set_yticks(range(place + 1), [what for what, *_ in series[: place + 1]])
     axes.invert_yaxis()
     axes.margins(x=0.18)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.metrics import mean
+from zoo.metrics import Score, bootstrap, mean
 from zoo.runtime import Array
 from zoo.transfer.report.classes import MISTAKES, SHOWN, score
 from zoo.transfer.report.classifier import within
@@ -25,9 +25,7 @@ def report(judged: Judged) -> Report:
     off = given - true
     absolute, squared = np.abs(off), np.square(off)
     mae = mean(float(absolute.mean(-1).sum()), float(np.square(absolute.mean(-1)).sum()), len(judged), least=0.0)
-    rmse = float(np.sqrt(squared.mean()))
-    spread = float(np.square(true - true.mean(0)).sum())
-    r2 = 1 - float(squared.sum()) / spread if spread else None
+    rmse, r2 = _rmse(squared.mean(-1)), _r2(true, squared.sum(-1))
     near = absolute.mean(-1) <= mae.value
     worst = np.argsort(-absolute.mean(-1), kind="stable")[:MISTAKES].tolist()
     seen, mistakes = (_claims(judged, given, true, near, places) for places in (evenly(len(judged), SHOWN), worst))
@@ -35,26 +33,30 @@ def report(judged: Judged) -> Report:
     what = "Pictures" if judged.kind == "image" else "Texts"
     cards = (
         ("Mean absolute error", f"{mae.value:.4g}", within(mae, "{:.4g}")),
-        ("Root mean square error", f"{rmse:.4g}", "weighs large errors more"),
-        ("R²", "–" if r2 is None else f"{r2:.3f}", "1 is perfect, 0 is the mean's"),
+        ("Root mean square error", f"{rmse.value:.4g}", within(rmse, "{:.4g}")),
+        ("R²", f"{r2.value:.3f}", within(r2, "{:.3f}")) if r2 else ("R²", "–", "all targets are the same"),
         ("Bias", f"{off.mean():+.3g}", "mean of predicted less true"),
         ("Examples", f"{len(judged):,}", f"{len(judged.failed)} unreadable"),
     )
     sections = (
-        Section("Predicted and true", figure(scatter), "On the dashed line a prediction is right."),
+        Section(
+            "Predicted and true",
+            figure(scatter),
+            "On the dashed line a prediction is right. R² is 1 where all are, 0 where the mean would do as well.",
+        ),
         Section("Residuals", figure(residuals), "Predicted less true; a slope or a bend is something yet to learn."),
         Section("Largest errors", shown(judged.kind, "Largest errors", mistakes), "Look here for wrong targets."),
         Section(
             f"{what} with their predictions",
             shown(judged.kind, what, seen),
-            "The truth in brackets; a cross where it is off by more than the mean absolute error.",
+            "The truth in brackets; blue: off by the mean absolute error or less; red, with a cross: by more.",
         ),
     )
     told = {
         "metrics": {
             "mae": score(mae),
-            "rmse": {"value": rmse, "n": len(judged)},
-            "r2": {"value": r2, "n": len(judged)},
+            "rmse": score(rmse),
+            "r2": score(r2) or {"value": None, "n": len(judged)},
             "bias": {"value": float(off.mean()), "n": len(judged)},
         },
         "mistakes": [
@@ -64,6 +66,27 @@ def report(judged: Judged) -> Report:
     }
     drawn = (scatter, residuals, *([grid(seen)] if judged.kind == "image" else []))
     return Report(cards, sections, drawn, told)
+
+
+def _rmse(squares: Array) -> Score:
+    """The root of the mean of `squares` [n], and of the ends of its interval."""
+    found = mean(float(squares.sum()), float(np.square(squares).sum()), len(squares), least=0.0)
+    low, high = (None if end is None else float(np.sqrt(end)) for end in (found.low, found.high))
+    return Score(float(np.sqrt(found.value)), low, high, found.n)
+
+
+def _r2(true: Array, squares: Array) -> Score | None:
+    """Which share of the spread of `true` [n, k] is explained; None without any. squares: of the errors, [n]."""
+    centred = true - true.mean(0)
+
+    def explained(drawn: Array) -> Array:
+        around = np.square(drawn @ centred).sum(1) / len(true)
+        spread = drawn @ np.square(centred).sum(1) - around
+        return np.asarray(1 - drawn @ squares / np.where(spread > 0, spread, np.nan))
+
+    if not centred.any():
+        return None
+    return bootstrap(explained, float(explained(np.ones((1, len(true))))[0]), len(true))
 
 
 def _claims(judged: Judged, given: Array, true: Array, near: Array, places: Sequence[int]) -> list[Answer]:

@@ -5,20 +5,17 @@ import functools
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
-from trained import few_digits
+from trained import few_digits, key_of, known
 
 import zoo
-from zoo.backbone import load_backbone
 from zoo.cli import zoo as cli
 from zoo.errors import OptionError, PairError
 from zoo.transfer import swiftest
 from zoo.tuning import contest
-from zoo.tuning.choice import Choice, Question, Verdict, recall, remember
-from zoo.tuning.machine import machine, versions
+from zoo.tuning.choice import recall
 
 
 @pytest.fixture(autouse=True)
@@ -36,36 +33,10 @@ def digits(model, tmp_path):
     return few_digits(model, tmp_path / "digits")
 
 
-def key_of(model):
-    backbone = load_backbone(model.spec, "features", model.files("features"))
-    return Question("classification", 32, "fp32").key(backbone)
-
-
 def short_contest(monkeypatch):
     """Only these two take part."""
     entrants = [spec for spec in contest.runtimes() if spec.name in ("tf", "openvino")]
     monkeypatch.setattr(contest, "runtimes", lambda: entrants)
-
-
-def known(model, runtime):
-    """Remember, as a contest does, that `runtime` was the fastest right one for the features of `model`."""
-    verdict = Verdict(runtime=runtime, precision="fp32", outcome="chosen", reason="2 times as fast as tf fp32")
-    choice = Choice(
-        model=model.name,
-        output="features",
-        runtime=runtime,
-        precision="fp32",
-        batch_size=32,
-        asked="fp32",
-        only="",
-        examples=40,
-        inputs="digits",
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=machine(),
-        versions=versions(),
-        verdicts=(verdict,),
-    )
-    remember(key_of(model), choice)
 
 
 def test_a_runtime_that_is_known_to_agree_gives_the_features_and_tensorflow_is_not_imported(model, digits):

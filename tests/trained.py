@@ -1,8 +1,12 @@
-"""What tests of training share: a few pictures, and which variables a training changed."""
+"""What tests of training share: a few pictures, which variables a training changed, and a runtime that is known."""
+
+from datetime import UTC, datetime
 
 from PIL import Image
 
 from zoo.backbone import load_backbone
+from zoo.tuning.choice import Choice, Question, Verdict, remember
+from zoo.tuning.machine import machine, versions
 
 
 def few_digits(model, folder):
@@ -26,3 +30,30 @@ def changed(before, after):
     """The names of the variables that differ in a bit, of two models."""
     old, new = variables(before), variables(after)
     return {name for name in old if old[name].tobytes() != new[name].tobytes()}
+
+
+def key_of(model):
+    """Under which the choice of a runtime for the features of `model` is remembered."""
+    backbone = load_backbone(model.spec, "features", model.files("features"))
+    return Question("classification", 32, "fp32").key(backbone)
+
+
+def known(model, runtime):
+    """Remember, as a contest does, that `runtime` was the fastest right one for the features of `model`."""
+    verdict = Verdict(runtime=runtime, precision="fp32", outcome="chosen", reason="2 times as fast as tf fp32")
+    choice = Choice(
+        model=model.name,
+        output="features",
+        runtime=runtime,
+        precision="fp32",
+        batch_size=32,
+        asked="fp32",
+        only="",
+        examples=40,
+        inputs="digits",
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine(),
+        versions=versions(),
+        verdicts=(verdict,),
+    )
+    remember(key_of(model), choice)

@@ -158,6 +158,12 @@ def _():
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+def test_tensorflow_and_keras_come_by_way_of_zoo_framework_which_keeps_them_quiet():
+    own = {ROOT / "zoo" / "framework.py", ROOT / "zoo" / "safety_ops.py"}  # the second runs in a process of its own
+    files = {*(ROOT / "zoo").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")} - own
+    assert [file for file in files if {"tensorflow", "keras"} & imports(file, everywhere=True)] == []
+
+
 def test_files_stay_readable():
     long = {
         str(file.relative_to(ROOT)): lines

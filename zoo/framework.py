@@ -1,12 +1,14 @@
-"""TensorFlow, imported as quietly as the user's TF_CPP_MIN_LOG_LEVEL asks; its share of a GPU's memory grows."""
+"""TensorFlow and Keras, imported as quietly as TF_CPP_MIN_LOG_LEVEL asks; their share of a GPU's memory grows."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 
 @contextlib.contextmanager
@@ -38,4 +40,14 @@ if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0":
 else:
     import tensorflow as tf
 
-__all__ = ["tf"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["keras", "tf"]
+
+
+def __getattr__(name: str) -> Any:
+    """`keras`, imported when it is asked for, and after TensorFlow: by itself it would import that with its chatter."""
+    if name != "keras":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(name)

@@ -92,6 +92,8 @@ def open_tfds(path: str, options: DatasetOptions) -> TensorFlowDataset:
     split: TFDS' own words (`test`, `train[:10%]`); `test` where there is one and none is named.
     Raises DatasetError, MissingPackageError.
     """
+    import zoo.framework  # noqa: F401 - else TFDS imports TensorFlow, and that with its chatter
+
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:

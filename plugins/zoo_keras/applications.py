@@ -12,7 +12,7 @@ from zoo.errors import BackboneError
 from zoo_keras.network import KerasBackbone
 
 if TYPE_CHECKING:
-    import keras
+    from zoo.framework import keras
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -39,7 +39,7 @@ class ApplicationsBackbone(KerasBackbone):
 
 def require_tensorflow(backbone: str) -> None:
     """Raise BackboneError where Keras does not run on TensorFlow with channels last."""
-    import keras
+    from zoo.framework import keras
 
     if keras.backend.backend() != "tensorflow" or keras.config.image_data_format() != "channels_last":
         raise BackboneError(
@@ -51,7 +51,7 @@ def require_tensorflow(backbone: str) -> None:
 
 def build_application(backbone: Backbone) -> keras.Model:
     """The network of `backbone`, with random weights; as many classes as its spec's width says."""
-    import keras
+    from zoo.framework import keras
 
     require_tensorflow(backbone.spec.name)
     name = backbone.spec.options.get("application", "")

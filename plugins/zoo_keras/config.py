@@ -84,7 +84,7 @@ def _known(part: dict[str, Any]) -> bool:
         if module == package or module.startswith(f"{package}."):
             room = module.removeprefix(package).removeprefix(".").split(".")[0]
             return room in (FUNCTIONS if kind == "function" else CLASSES)
-    import keras
+    from zoo.framework import keras
 
     return keras.saving.get_registered_object(part.get("registered_name")) is not None
 

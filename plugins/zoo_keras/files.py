@@ -17,7 +17,7 @@ from zoo_keras.config import modernised, refuse_code
 from zoo_keras.network import KerasBackbone
 
 if TYPE_CHECKING:
-    import keras
+    from zoo.framework import keras
 
 
 class KerasFileBackbone(KerasBackbone):
@@ -55,7 +55,7 @@ class KerasFileBackbone(KerasBackbone):
                 f"gives {len(result)} tensors; name a layer with 'key' in the spec's output {self.output!r}"
             )
         if self.output == "features" and len(result.shape) == 4:
-            import keras
+            from zoo.framework import keras
 
             result = keras.ops.mean(result, axis=(1, 2))
         return {self.output: result}
@@ -80,8 +80,7 @@ class KerasFileBackbone(KerasBackbone):
         return model
 
     def _read(self, file: Path, config: Any) -> keras.Model:
-        import keras
-
+        from zoo.framework import keras
         from zoo.safety import trusts_code
 
         changed = modernised(config)
@@ -101,7 +100,7 @@ class KerasFileBackbone(KerasBackbone):
 
     def _bound(self, model: keras.Model) -> keras.Model:
         """`model`, cut off after the layer that the spec names."""
-        import keras
+        from zoo.framework import keras
 
         key = self.facts.key
         if key is None or (

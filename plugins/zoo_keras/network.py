@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import Backbone
 
 if TYPE_CHECKING:
-    import keras
+    from zoo.framework import keras
 
 # The names that Keras gives to layers which have none; their numbers count all layers of the process.
 AUTOMATIC = re.compile(

@@ -13,9 +13,7 @@ def detector(model: Any, before: Callable[[Any], Any]) -> Callable[[Any, bool], 
 
     model: an `ObjectDetector` with its own non-maximum suppression; before: its own preparation of a batch.
     """
-    import keras
-
-    from zoo.framework import tf
+    from zoo.framework import keras, tf
 
     def run(batch: Any, training: bool) -> dict[str, Any]:
         if training:

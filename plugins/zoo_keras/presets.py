@@ -76,7 +76,7 @@ class PresetBackbone(Backbone):
 
     def _bound(self, models: Any, folder: str, task: str | None) -> Callable[[Any, bool], dict[str, Any]]:
         """`run(batch, training)` for the bound output; `task`: the class that the preset was saved as, if any."""
-        import keras
+        from zoo.framework import keras
 
         wanted = models.ObjectDetector if self.output == "boxes" else self._classifier(models)
         saved = getattr(models, task, None) if task else None
@@ -152,7 +152,7 @@ def _trimmed(packed: Any, preprocessor: Any) -> Any:
 
 def _vector(result: Any) -> Any:
     """One vector for each input: maps [n, h, w, d] are averaged, of sequences [n, t, d] the first token counts."""
-    import keras
+    from zoo.framework import keras
 
     if isinstance(result, Mapping):
         result = result.get("pooled_output", result.get("sequence_output", next(reversed(result.values()))))

@@ -12,7 +12,7 @@ from zoo_keras.applications import build_application
 from zoo_keras.network import KerasBackbone
 
 if TYPE_CHECKING:
-    import keras
+    from zoo.framework import keras
 
 # The convolutions of Mixed blocks: one line a branch, in the order in which both slim and Keras make them.
 _A = ("Conv2d_0a_1x1", "Conv2d_0a_1x1 Conv2d_0b_5x5", "Conv2d_0a_1x1 Conv2d_0b_3x3 Conv2d_0c_3x3", "Conv2d_0b_1x1")
@@ -59,7 +59,7 @@ class SlimBackbone(KerasBackbone):
         self._model = model
 
     def _fill(self, model: keras.Model, reader: Any) -> None:
-        import keras
+        from zoo.framework import keras
 
         convolutions = _in_order(model, keras.layers.Conv2D)
         norms = _in_order(model, keras.layers.BatchNormalization)

@@ -41,9 +41,7 @@ def descend(
     settings: Settings,
 ) -> tuple[Head, History]:
     """A head trained with Adam on features; raises OptionError where the loss is no number any more."""
-    import keras
-
-    from zoo.framework import tf  # quietly, before Keras imports it loudly
+    from zoo.framework import keras, tf
 
     keras.utils.set_random_seed(settings.seed)
     model = keras_head(kind, train[0].shape[1:], objective.width, dropout, objective.rescaling(train[1]))

@@ -70,7 +70,7 @@ def tune(
     scale: what features are multiplied with before the head sees them, so that one learning rate suits all networks.
     A checkpoint of the same training is taken up. Raises OptionError where the loss is no number any more.
     """
-    import keras
+    from zoo.framework import keras
 
     keras.utils.set_random_seed(tuning.seed)
     network = Network(backbone, stages, own_head(head, scale, tuning.dropout), scale, tuning.train_norms)
@@ -151,7 +151,7 @@ class Epochs:
 
 
 def _schedule(highest: float, tuning: Tuning, steps: int) -> Any:
-    import keras
+    from zoo.framework import keras
 
     if tuning.schedule == "constant" or steps < 10:
         return highest
@@ -167,7 +167,7 @@ def _over(state: State, patience: int | None) -> bool:
 
 def _keeper(epochs: Epochs, phase: int) -> Any:
     """A callback that writes the checkpoint after every epoch, stops in time, and keeps the best weights."""
-    import keras
+    from zoo.framework import keras
 
     state, network, patience = epochs.state, epochs.network, epochs.tuning.patience
 

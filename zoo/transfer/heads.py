@@ -143,7 +143,7 @@ def read_head(file: Path) -> Head:
     """The head that `Head.save` wrote; raises WeightsError for anything else."""
     try:
         if file.suffix == ".keras":
-            import keras
+            from zoo.framework import keras
 
             return KerasHead(keras.models.load_model(file))
         with np.load(file, allow_pickle=False) as stored:
@@ -163,7 +163,7 @@ def keras_head(
     shape: of an example's features, (d,), or maps, (h, w, d).
     rescaling: (scale, offset) of what the last layer gives, for outputs that are numbers and no logits.
     """
-    import keras
+    from zoo.framework import keras
 
     inputs = keras.Input(tuple(shape))
     if isinstance(kind, str) and kind in DENSE:
@@ -187,7 +187,7 @@ def keras_dense(inputs: Any, units: Sequence[int], residual: bool, dropout: floa
 
     residual: see `stacked`; the adapter begins as nothing, so that training begins at the head without it.
     """
-    import keras
+    from zoo.framework import keras
 
     def dense(number: int) -> Any:
         start = "zeros" if residual and number == 1 else "glorot_uniform"

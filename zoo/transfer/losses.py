@@ -44,7 +44,7 @@ def check_loss(loss: Any, targets: str, classes: int) -> Any:
 
 def class_loss(loss: Any) -> Any:
     """The Keras loss of (class numbers [n], logits [n, classes]) that `check_loss` gave."""
-    import keras
+    from zoo.framework import keras
 
     if loss is None:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -64,7 +64,7 @@ def classes_loss(loss: Any, pos_weight: Array | None) -> Any:
 
     pos_weight: float32 [classes], how much a label that is there counts against one that is not; None for 1.
     """
-    import keras
+    from zoo.framework import keras
 
     if loss == "focal":
         return keras.losses.BinaryFocalCrossentropy(from_logits=True, apply_class_balancing=False)
@@ -83,7 +83,7 @@ def classes_loss(loss: Any, pos_weight: Array | None) -> Any:
 
 def number_loss(loss: Any) -> Any:
     """The Keras loss of (numbers [n, 1], numbers [n, 1]) that `check_loss` gave."""
-    import keras
+    from zoo.framework import keras
 
     found: Callable[..., Any] = keras.losses.get(loss or "mean_squared_error")
     return found

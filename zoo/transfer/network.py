@@ -22,7 +22,7 @@ class Network:
     """
 
     def __init__(self, backbone: Backbone, stages: Sequence[Stage], head: Any, scale: float, train_norms: bool) -> None:
-        import keras
+        from zoo.framework import keras
 
         # A keras.Variable over a tf.Variable shares its storage; the bare one Keras would neither track nor train.
         self._wrapped = {
@@ -112,7 +112,7 @@ def own_head(head: Head, scale: float, dropout: float) -> Any:
 
     dropout: before the last layer of a head of ours; a user's own layers stay as they are.
     """
-    import keras
+    from zoo.framework import keras
 
     if isinstance(head, KerasHead):
         copy = keras.models.clone_model(head.model)
@@ -131,7 +131,7 @@ def own_head(head: Head, scale: float, dropout: float) -> Any:
 
 def rated_adam(rate: Any, shares: Mapping[int, float]) -> Any:
     """Adam with a rate of its own for each variable: `rate`, a number or a schedule, times its share."""
-    import keras
+    from zoo.framework import keras
 
     class RatedAdam(keras.optimizers.Adam):  # type: ignore[misc]
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

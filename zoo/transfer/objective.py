@@ -172,7 +172,7 @@ class ClassObjective(Objective):
 
     def keras_metrics(self) -> list[Any]:
         """See `Objective.keras_metrics`."""
-        import keras
+        from zoo.framework import keras
 
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
@@ -231,7 +231,7 @@ class ClassesObjective(Objective):
 
     def keras_metrics(self) -> list[Any]:
         """See `Objective.keras_metrics`: the share of decisions that are right, all labels of all examples alike."""
-        import keras
+        from zoo.framework import keras
 
         return [keras.metrics.BinaryAccuracy(name="binary_accuracy", threshold=0.0)]
 
@@ -273,7 +273,7 @@ class NumberObjective(Objective):
 
     def keras_metrics(self) -> list[Any]:
         """See `Objective.keras_metrics`."""
-        import keras
+        from zoo.framework import keras
 
         return [keras.metrics.MeanAbsoluteError(name="mae")]
 

@@ -24,9 +24,7 @@ def lowered(wanted: bool) -> Iterator[Callable[[Any], Any]]:
     if not wanted:
         yield lambda optimizer: optimizer
         return
-    import keras
-
-    from zoo.framework import tf
+    from zoo.framework import keras, tf
     from zoo.mixed_precision import cpu_has_bf16
 
     device = "gpu" if tf.config.list_physical_devices("GPU") else "cpu"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import numpy as np
 from PIL import Image
 
+from zoo.framework import keras
 from zoo_tiny.digits import NAMES, SIDE, arrays, picture
 from zoo_tiny.train.learning import SEED, convolution, learn, seed
 from zoo_tiny.train.saving import save_image_module

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 
+from zoo.framework import keras, tf
 from zoo_tiny.digits import NAMES
 from zoo_tiny.scenes import Scene, scenes
 from zoo_tiny.train.learning import SEED, convolution, learn, seed

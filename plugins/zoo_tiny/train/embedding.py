@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from zoo import DatasetOptions
+from zoo.framework import keras, tf
 from zoo_tiny.sentences import open_sentences
 from zoo_tiny.train.learning import learn, seed
 from zoo_tiny.train.saving import save_module

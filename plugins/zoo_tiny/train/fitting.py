@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from zoo.errors import OptionError
+from zoo.framework import keras, tf
 from zoo.transfer import Lesson
 from zoo_tiny.scenes import Scene
 from zoo_tiny.train.detection import INPUT, RECIPES, detector, loss, seen, target

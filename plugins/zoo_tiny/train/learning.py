@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
+from zoo.framework import keras, tf
 from zoo.progress import visible
 
 SEED = 7

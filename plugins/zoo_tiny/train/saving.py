@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
-import tensorflow as tf
+from zoo.framework import keras, tf
 
 
 def save_image_module(network: keras.Model, folder: Path) -> None:

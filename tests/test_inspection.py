@@ -239,6 +239,7 @@ def test_what_is_added_predicts_and_is_not_added_twice(tmp_path):
     words = ["add", "mine", TINY / "tiny_cnn_s" / "logits", "--labels", labels, "--input-range", "0,1"]
     added = run(*words, **own)
     assert added.stdout == f"mine is row 1 of {tmp_path / 'zoo' / 'own.toml'}\n"
+    assert json.loads(run("show", "mine", "--json", **own).stdout)["params"] == 858
     answer = run("predict", "classification/mine", zoo.inputs.sample_inputs("image")[0], "--json", **own)
     assert json.loads(answer.stdout)[0]["label"] in ["zero", *"123456789"], answer.stderr
     again = run(*words, **own)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.disk import files_of, refuse_pointers, sha256
-from zoo.errors import WeightsError
+from zoo.errors import WeightsError, reason
 
 MANIFEST = "manifest.json"
 _PATIENCE = 2.0  # seconds of waiting for another process before the user is told
@@ -112,7 +112,7 @@ class Entry:
                 self._retime(told)
             return self.folder / "files" / told["weights"], ""
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            return None, f"{MANIFEST!r} can't be read: {error}"
+            return None, f"{MANIFEST!r} can't be read: {reason(error)}"
 
     def _retime(self, told: dict[str, Any]) -> None:
         """Note the times that files have now whose content was found right, so that it is not read again."""

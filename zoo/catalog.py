@@ -116,11 +116,30 @@ def _spec(row: dict[str, Any], file: Path, number: int) -> BackboneSpec:
     try:
         spec = BackboneSpec.model_validate(row)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part not in ("image", "text"))
         name = row.get("name", f"row {number}")
-        raise SpecError(f"catalogue {str(file)!r}, backbone {name!r}, field {field!r}: {first['msg']}") from error
+        raise SpecError(f"catalogue {str(file)!r}, backbone {name!r}, {fault(error)}") from error
     return anchored(spec, file.absolute().parent)
+
+
+def fault(error: ValidationError) -> str:
+    """The first field of a row that is wrong, and what is wrong with it."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"] if part not in ("image", "text"))
+    kind, said = first["type"], first["msg"]
+    if kind == "value_error":  # the zoo's own words
+        said = str(first["ctx"]["error"])
+    elif kind == "extra_forbidden":
+        said = "there is no such field"
+    elif kind == "missing":
+        said = "is missing"
+    elif kind == "union_tag_invalid":
+        said = f"kind is {first['ctx']['tag']!r}, not one of {first['ctx']['expected_tags']}"
+    elif field == "name":
+        said = f"{first['input']!r} is no name: letters, digits, '_', '.' and '-', a letter or digit first"
+    else:
+        said = said.removeprefix("Input ").removeprefix("String ").partition(", unable")[0]
+        said = f"{first['input']!r} {said.replace('valid tuple', 'list').replace('valid integer', 'whole number')}"
+    return f"field {field!r}: {said}"
 
 
 def anchored(spec: BackboneSpec, folder: Path) -> BackboneSpec:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from zoo.backbone import Backbone
 from zoo.cache import cache_folder
-from zoo.errors import WeightsError
+from zoo.errors import WeightsError, reason
 from zoo.weights import digest
 
 
@@ -45,7 +45,7 @@ def converted(backbone: Backbone, form: str, make: Callable[[Path], None]) -> Pa
                 _make(draft, folder, make)
     except OSError as error:
         raise WeightsError(
-            f"the cache {str(cache_folder())!r} can't be written: {error}; ZOO_CACHE moves it"
+            f"the cache {str(cache_folder())!r} can't be written: {reason(error)}; ZOO_CACHE moves it"
         ) from error
     return folder
 

@@ -68,7 +68,7 @@ def how_to_install(module: str) -> str:
 
 
 class OptionError(ZooError, ValueError):
-    """An argument or option that means nothing here."""
+    """An argument or option that means nothing here; on the command line wrong usage, exit code 2."""
 
 
 class WeightsError(ZooError):
@@ -107,6 +107,11 @@ class LabelError(ZooError, ValueError):
 
 class DatasetError(ZooError, ValueError):
     """A dataset that is missing, empty or malformed."""
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in words: of a system's error neither its number nor the path, which the message names."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 class SplitError(DatasetError):

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from zoo.catalog import fault
 from zoo.errors import BackboneError, OptionError, SpecError
 from zoo.formats import format_of
 from zoo.safety import ops_of, refuse_code, text_ops
@@ -47,9 +48,7 @@ class Inspected:
         try:
             return BackboneSpec.model_validate({"name": name, **self.row})
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise SpecError(f"{str(self.path)!r} can't have such a row: field {field!r}: {first['msg']}") from error
+            raise SpecError(f"{str(self.path)!r} can't have such a row: {fault(error)}") from error
 
     def bind(self, **changes: Any) -> None:
         """Change facts of the output."""
@@ -96,7 +95,8 @@ def inspect_saved_model(
     if told.parameters:
         found.say("parameters", f"{told.parameters:,}", "file")
     signature = _main(told, path)
-    found.row = {"outputs": {}, "input": {}}
+    found.row = {"params": told.parameters} if told.parameters else {}
+    found.row |= {"outputs": {}, "input": {}}
     if text := sorted(ops_of(path) & text_ops()):
         found.row["imports"] = ["tensorflow_text"]
         found.say("needs", f"tensorflow_text, for {', '.join(text[:3])}", "file")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from zoo.errors import InputError
+from zoo.errors import InputError, reason
 
 ORIENTATION = 0x0112  # the EXIF tag
 TURNS = {
@@ -121,7 +121,7 @@ def _encoded(source: Any, what: str) -> bytes:
         except FileNotFoundError as error:
             raise InputError(f"there is no picture {what}; relative paths count from {os.getcwd()!r}") from error
         except (OSError, ValueError) as error:
-            raise InputError(f"{what} can't be read: {error}") from error
+            raise InputError(f"{what} can't be read: {reason(error)}") from error
     if not data:
         raise InputError(f"{what} is empty, 0 bytes; replace it")
     return data

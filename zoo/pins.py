@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from zoo.errors import OptionError, WeightsError
+from zoo.errors import OptionError, WeightsError, reason
 
 USUAL = "zoo.lock"
 _VERSION = 1
@@ -42,7 +42,7 @@ def pinned(file: Path | None = None) -> dict[str, str]:
         told = json.loads(file.read_text(encoding="utf-8"))
         weights = dict(told["weights"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"the lock file {str(file)!r} can't be read: {type(error).__name__}: {error}") from error
+        raise WeightsError(f"the lock file {str(file)!r} can't be read: {reason(error)}") from error
     if told.get("version") != _VERSION:
         raise WeightsError(
             f"the lock file {str(file)!r} has version {told.get('version')!r}; this zoo knows {_VERSION}"

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.catalog import anchored
-from zoo.errors import OptionError, WeightsError
+from pydantic import ValidationError
+
+from zoo.catalog import anchored, fault
+from zoo.errors import OptionError, WeightsError, reason
 from zoo.specs import BackboneSpec, TextInput, WeightsSpec
 
 SAVED_FACTS = "model.json"
@@ -52,8 +54,10 @@ def read_saved(folder: Path) -> tuple[str, BackboneSpec]:
     file, facts = folder / SAVED_FACTS, saved_facts(folder)
     try:
         return facts["task"], anchored(BackboneSpec.model_validate(facts["backbone"]), folder.absolute())
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{str(file)!r} can't be read as a saved model: {error}") from error
+    except ValidationError as error:
+        raise WeightsError(f"{str(file)!r} can't be read as a saved model: {fault(error)}") from error
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"{str(file)!r} can't be read as a saved model: it lacks {error}") from error
 
 
 def saved_facts(folder: Path) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def saved_facts(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise WeightsError(f"{str(folder)!r} is no saved model: it has no {SAVED_FACTS!r}") from error
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{str(file)!r} can't be read as a saved model: {error}") from error
+        raise WeightsError(f"{str(file)!r} can't be read as a saved model: {reason(error)}") from error
     return facts
 
 

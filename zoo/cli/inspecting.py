@@ -10,7 +10,7 @@ import click
 
 from zoo.cli import trust_option, zoo
 from zoo.cli.running import parse_range
-from zoo.errors import DuplicateNameError, OptionError
+from zoo.errors import DuplicateNameError, OptionError, reason
 
 MOST = 16  # pictures that a probe takes
 ANSWERS = (
@@ -113,7 +113,9 @@ def _labels(asked: str | None) -> str | list[str] | None:
     try:
         lines = Path(asked).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"the labels {asked!r} can't be read: {error}; write one name a line, in UTF-8") from error
+        raise OptionError(
+            f"the labels {asked!r} can't be read: {reason(error)}; write one name a line, in UTF-8"
+        ) from error
     return [line.strip() for line in lines if line.strip()]
 
 

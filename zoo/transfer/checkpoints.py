@@ -22,7 +22,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from zoo.cache import cache_folder
-from zoo.errors import WeightsError
+from zoo.errors import WeightsError, reason
 from zoo.runtime import Array
 
 KEPT = 8
@@ -79,7 +79,7 @@ class Checkpoint:
             self._prune()
         except OSError as error:
             raise WeightsError(
-                f"the cache {str(cache_folder())!r} can't be written: {error}; ZOO_CACHE moves it"
+                f"the cache {str(cache_folder())!r} can't be written: {reason(error)}; ZOO_CACHE moves it"
             ) from error
 
     def remove(self) -> None:

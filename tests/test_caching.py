@@ -169,7 +169,7 @@ def test_ls_tells_what_how_large_how_old_and_from_where(published, capsys):
     assert code == 0
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in said.splitlines()}
     assert lines["converted"] == "2.0 MB today tiny-onnx"
-    assert lines["choices"] == "0.0 MB today 1 notes"
+    assert lines["choices"] == "0.0 MB today 1 note"
     assert lines["weights"].startswith(f"0.0 MB today {HANDLE} from {published.url}/google/imagenet/tiny")
     rows = json.loads(zoo(capsys, "cache", "ls", "--json")[1])
     assert {row["kind"] for row in rows} == {"weights", "converted", "choices"}
@@ -255,12 +255,12 @@ def test_doctor_reports_the_cache_and_what_is_wrong_with_it(published, capsys, m
     (cache_folder() / "drafts" / "of-one-that-died").mkdir()
     states = [(found.state, found.detail) for found in _cache()]
     assert states[0][0] == "ok"
-    assert f"{cache_folder()}, 1 modules" in states[0][1]
+    assert f"{cache_folder()}, 1 module," in states[0][1]
     assert states[1] == (
         "fault",
         f"{HANDLE!r}: 'saved_model.pb' is missing; 'zoo cache verify --repair' fetches it again",
     )
-    assert states[2][1].startswith("1 dead drafts")
+    assert states[2][1].startswith("1 dead draft")
     monkeypatch.setenv("ZOO_LOCK", "none")
     assert [found.what for found in _sources() if found.state == "fault"] == ["lock file"]
 

@@ -24,6 +24,7 @@ def test_help_names_every_command():
     assert done.returncode == 0
     for command in ("list", "show", "plugins", "doctor", "predict", "eval", "bench"):
         assert f"\n  {command} " in done.stdout
+    assert "..." not in done.stdout.partition("Commands:")[2]
 
 
 def test_an_error_is_one_line_and_exit_code_1():
@@ -53,7 +54,7 @@ def test_a_misspelt_command_gets_the_nearest_one():
 
 def test_a_word_that_is_no_model_is_told_what_a_model_is():
     done = zoo("predict", "no_such_word", "cat.jpg")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "write TASK/BACKBONE" in done.stderr
 
 
@@ -194,19 +195,40 @@ def test_an_empty_folder_costs_the_other_inputs_nothing(tmp_path):
     assert "holds no pictures" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["predict", "detection/tiny_det_s", "x.png", "-o", "cnf=1"],
-        ["fit", "classification/tiny_cnn_s", "folder:/no/such", "--out", "x.zoo"],
-        ["fit", "classification/tiny_cnn_s", "tiny_digits", "--validation", "7", "--out", "x.zoo"],
-    ],
-)
-def test_what_is_wrong_with_the_words_is_told_before_tensorflow_is_imported(arguments, tmp_path, monkeypatch):
+CNN = "classification/tiny_cnn_s"
+MEANINGLESS = [
+    ["predict", "detection/tiny_det_s", "x.png", "-o", "cnf=1"],
+    ["predict", CNN, "x.png", "--input-range", "1,0"],
+    ["fit", CNN, "tiny_digits", "--validation", "7", "--out", "x.zoo"],
+    ["export", CNN, "--format", "onnxx", "--out", "x"],
+    ["data", "tiny_digits", "--sheet", "x.jpg"],
+    ["data", "tiny_digits", "--sheet", "nowhere/x.png"],
+]
+IMPOSSIBLE = [
+    ["predict", CNN, "nothing.png"],
+    ["predict", CNN, "x.png", "--precision", "fp8"],
+    ["fit", CNN, "folder:/no/such", "--out", "x.zoo"],
+    ["data", "tiny_digits", "--split", "nosuch"],
+]
+
+
+@pytest.mark.parametrize(("code", "arguments"), [(2, one) for one in MEANINGLESS] + [(1, one) for one in IMPOSSIBLE])
+def test_what_is_wrong_with_the_words_is_told_before_tensorflow_is_imported(code, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code = "import sys, zoo.cli, atexit; atexit.register(lambda: print('tensorflow' in sys.modules)); zoo.cli.main()"
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
-    assert (done.returncode != 0, done.stdout) == (True, "False\n"), done.stderr
+    run = "import sys, zoo.cli, atexit; atexit.register(lambda: print('tensorflow' in sys.modules)); zoo.cli.main()"
+    done = subprocess.run([sys.executable, "-c", run, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "False\n"), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_format_gets_the_nearest_one():
+    told = zoo("export", CNN, "--format", "onnxx", "--out", "x").stderr
+    assert "there are litert, onnx, saved_model. Did you mean 'onnx'?" in told
+
+
+def test_an_empty_text_is_told():
+    done = zoo("predict", "embedding/tiny_text_s", "a cat", " ")
+    assert (done.returncode, done.stderr) == (0, "input 2 is an empty text: its answer says nothing\n")
 
 
 def test_a_backbone_alone_is_told_its_tasks():

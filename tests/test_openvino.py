@@ -175,7 +175,7 @@ def test_bf16_says_what_really_ran():
 
 
 def test_a_precision_or_device_that_is_not_there_is_told():
-    with pytest.raises(RuntimeLoadError, match=r"runtime 'openvino' has no precision 'int8' on 'cpu'; it has 'fp32'"):
+    with pytest.raises(RuntimeLoadError, match=r"runtime 'openvino' has no precision 'int8'; it has 'fp32', 'bf16'"):
         opened("classification", "tiny_cnn_s", precision="int8")
     with pytest.raises(RuntimeLoadError, match=r"runtime 'openvino' sees no device 'gpu:7'; it sees .*'cpu'"):
         opened("classification", "tiny_cnn_s", device="gpu:7")

@@ -67,8 +67,8 @@ def test_pull_fetches_what_a_glob_means_and_says_what_became_of_each(catalogued)
     [
         (["pulled.d"], 1, "no backbone named 'pulled.d'; did you mean 'pulled."),
         (["other.*"], 1, "no backbone fits 'other.*'"),
-        (["nobody/knows"], 1, "'nobody/knows' is no file or folder"),
-        (["pulled.a", "--lock", "none/zoo.lock"], 1, "there is no folder 'none'"),
+        (["nobody/knows"], 2, "'nobody/knows' is no file or folder"),
+        (["pulled.a", "--lock", "none/zoo.lock"], 2, "there is no folder 'none'"),
         ([], 2, "name backbones, handles or globs, or ask for --all"),
         (["pulled.a", "--all"], 2, "or ask for --all"),
     ],

@@ -59,6 +59,7 @@ def test_without_a_format_the_tables_for_a_screen_are_printed(rows):
 def test_the_ending_of_the_file_chooses_the_format(rows, tmp_path, name, start):
     done = run(rows, "--out", tmp_path / name)
     assert done.stdout == ""
+    assert f" in {str(tmp_path / name)!r}" in done.stderr
     assert (tmp_path / name).read_text().startswith(start)
 
 

@@ -131,7 +131,7 @@ def test_list_shows_the_facts_that_were_asked_for_and_says_what_was_left_out():
 
 def test_list_refuses_a_fact_that_is_not_there_in_one_line():
     done = command("list", "--where", "speed > 3")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("zoo: no fact is called 'speed'; there are name, architecture")
     assert len(done.stderr.splitlines()) == 1
 

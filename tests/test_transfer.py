@@ -263,8 +263,15 @@ def test_fit_predict_and_eval_on_the_command_line(tmp_path):
     out = str(tmp_path / "mine.zoo")
     done = run("fit", "classification/tiny_cnn_s", f"folder:{data}", "--out", out, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["last"]["val_accuracy"] > 0.9
+    told = json.loads(done.stdout)
+    score = told["scores"]["val_accuracy"]
+    assert (score["value"], score["n"]) == (told["last"]["val_accuracy"], 8)
+    assert 0.9 < score["value"] <= score["high"]
+    assert score["low"] < 0.8  # of eight examples
     assert json.loads(run("eval", out, f"folder:{data}", "--json").stdout)["metrics"]["top1"]["value"] > 0.95
+    other = run("fit", "classification/tiny_cnn_s", f"folder:{data}", "--out", str(tmp_path / "new" / "mine.zoo"))
+    assert "] (n = 8)" in other.stdout
+    assert f"made the folder {str(tmp_path / 'new')!r}, which was not there" in other.stderr
     again = run("fit", "classification/tiny_cnn_s", f"folder:{data}", "--out", out)
     assert again.returncode == 2
     assert "exists already" in again.stderr

@@ -267,7 +267,7 @@ def test_zoo_tune_chooses_at_full_precision_unless_told_otherwise_shows_and_forg
 
 def test_zoo_tune_without_a_choice_is_told(surroundings):
     done = zoo_tune("classification/tiny_cnn_s", "--runtime", "tf")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "leaves nothing to choose" in done.stderr
 
 

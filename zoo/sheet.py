@@ -31,6 +31,8 @@ def write_sheet(rows: Mapping[str, Sequence[Cell]], file: Path) -> Path:
 
     Of more than 60 rows the first 60 are shown, and how many were left out stands below them.
     """
+    if file.suffix.lower() != ".png":
+        raise OptionError(f"a sheet is a PNG file, which {str(file)!r} is not called; name it {file.stem}.png")
     if not rows:
         raise OptionError(f"there is no picture to show in {str(file)!r}")
     shown = dict(list(rows.items())[:ROWS])

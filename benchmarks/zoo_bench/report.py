@@ -66,6 +66,7 @@ def report(
     text = made(form, rows)
     if out:
         write(out, text)
+        click.echo(f"{len(rows)} row{'s' if len(rows) != 1 else ''} in {str(out)!r}", err=True)
     else:
         click.echo(text, nl=not text.endswith("\n"))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from zoo.errors import ZooError, ZooWarning
+from zoo.errors import OptionError, ZooError, ZooWarning
 
 _shown_by_python = warnings.showwarning
 
@@ -43,11 +43,27 @@ class Commands(click.Group):
                 raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from error
             raise
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands with the first sentence of each, whole: click's own would end in the middle of it."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, _first_sentence(command.help or "")) for name, command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+
 
 def _plugins() -> Any:
     from zoo.plugins import installed
 
     return installed()
+
+
+def count_of(number: int, thing: str) -> str:
+    """`1 module`, `2 modules`."""
+    return f"{number:,} {thing}" + ("s" if number != 1 else "")
 
 
 def finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
@@ -73,7 +89,7 @@ trust_option = click.option(
 )
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="tf-model-zoo", prog_name="zoo")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
@@ -83,7 +99,10 @@ def zoo(ctx: click.Context, debug: bool) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the command line; an error of the zoo is one line on stderr and exit code 1, wrong usage 2."""
+    """Run the command line; an error of the zoo is one line on stderr and exit code 1.
+
+    Wrong usage is 2: what click refuses, and every OptionError, an argument or option that means nothing.
+    """
     # TensorFlow's start-up chatter would stand between a person and the answer; TF's own variable still decides.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.showwarning = _show
@@ -91,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False) or 0)
     except ZooError as error:
-        _fail(error, arguments)
+        _fail(error, arguments, 2 if isinstance(error, OptionError) else 1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -113,12 +132,12 @@ def _show(message: Warning | str, category: type[Warning], *where: Any, **more: 
         _shown_by_python(message, category, *where, **more)
 
 
-def _fail(error: Exception, arguments: list[str]) -> None:
+def _fail(error: Exception, arguments: list[str], code: int = 1) -> None:
     if "--debug" in arguments:
         traceback.print_exception(error)
     expected = isinstance(error, ZooError)
     click.echo(f"zoo: {error}" if expected else f"zoo: {type(error).__name__}: {error} (--debug shows where)", err=True)
-    sys.exit(1)
+    sys.exit(code)
 
 
 # They add their commands to the group above.

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from zoo.cache import Entry, cache_folder
-from zoo.cli import finite, zoo
+from zoo.cli import count_of, finite, zoo
 from zoo.inventory import LARGE, Item, items
 from zoo.progress import track
 
@@ -53,7 +53,9 @@ def ls_command(as_json: bool) -> None:
     for kind in notes:
         own = [item for item in found if item.kind == kind]
         size = sum(item.size for item in own)
-        click.echo(f"{kind:<10} {_size(size):>12}  {_ago(max(item.used for item in own)):<12}  {len(own)} notes")
+        click.echo(
+            f"{kind:<10} {_size(size):>12}  {_ago(max(item.used for item in own)):<12}  {count_of(len(own), 'note')}"
+        )
     click.echo(f"{_size(sum(item.size for item in found))} in {cache_folder()}", err=True)
 
 
@@ -134,7 +136,9 @@ def export_command(file: Path, names: tuple[str, ...]) -> None:
 
     entries = chosen(names)
     export_bundle(file, entries)
-    click.echo(f"{file}: {len(entries)} modules, {_size(file.stat().st_size)}; take them in with 'zoo cache import'")
+    click.echo(
+        f"{file}: {count_of(len(entries), 'module')}, {_size(file.stat().st_size)}; taken in with 'zoo cache import'"
+    )
 
 
 @cache_group.command("import")

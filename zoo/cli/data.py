@@ -10,6 +10,7 @@ import click
 
 from zoo.cli import zoo
 from zoo.cli.running import parse_labels
+from zoo.cli.writing import SHEET
 
 
 @zoo.command("data")
@@ -32,7 +33,7 @@ from zoo.cli.running import parse_labels
 )
 @click.option(
     "--sheet",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=SHEET,
     help="Write some examples of each class into this PNG file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")

@@ -15,10 +15,11 @@ import click
 
 from zoo import foreign, pins
 from zoo.catalog import user_catalogs
-from zoo.cli import gpus, zoo
+from zoo.cli import count_of, gpus, zoo
 from zoo.errors import ZooError
 from zoo.pairs import find_pair
 from zoo.plugins import AUTO, installed
+from zoo.progress import busy
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-hub", "tensorflow-datasets", "tensorflow-text", "numpy", "setuptools")
 SHOWN_IF_THERE = ("keras-hub", "tf-keras")  # tensorflow-hub brings tf-keras: it is no fault
@@ -39,15 +40,23 @@ class Finding:
 def doctor_command(as_json: bool) -> None:
     """Check versions, devices, plugins, catalogues and the cache; exit code 1 if something will not work."""
     asked = gpus.Question()  # which takes seconds: TensorFlow starts anew to say what it lacks
-    findings = [*_versions(), *_keras(), *_devices()]
-    findings += [*_gpus(asked.answer()), *_plugins(), *_cache(), *_sources()]
+    findings = []
+    for finding in _findings(asked):  # each is shown when it is known: all of them take ten seconds
+        findings.append(finding)
+        if not as_json:
+            click.echo(f"{finding.state:<6} {finding.what:<22} {finding.detail}")
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
-    else:
-        for finding in findings:
-            click.echo(f"{finding.state:<6} {finding.what:<22} {finding.detail}")
     if any(finding.state == "fault" for finding in findings):
         raise SystemExit(1)
+
+
+def _findings(asked: gpus.Question) -> Iterator[Finding]:
+    for found in (_versions, _keras, _plugins, _cache, _sources, _devices):
+        yield from found()
+    with busy("asking TensorFlow for GPUs"):
+        answer = asked.answer()
+    yield from _gpus(answer)
 
 
 def _versions() -> Iterator[Finding]:
@@ -137,7 +146,8 @@ def _devices() -> Iterator[Finding]:
         if spec.name == AUTO.name:  # which has no devices of its own
             continue
         try:
-            devices = ", ".join(get_runtime(spec.name).devices())
+            with busy(f"asking runtime {spec.name!r}"):
+                devices = ", ".join(get_runtime(spec.name).devices())
             yield Finding("ok", f"runtime {spec.name}", devices)
         except (ZooError, ImportError) as error:
             yield Finding("note", f"runtime {spec.name}", str(error))
@@ -189,7 +199,8 @@ def _cache() -> Iterator[Finding]:
     free = shutil.disk_usage(there).free / 2**30
     held = items()
     modules = sum(item.kind == "weights" for item in held)
-    what = f"{folder}, {modules} modules, {sum(item.size for item in held) / 1e9:.2f} GB in all, {free:.1f} GiB free"
+    size = sum(item.size for item in held) / 1e9
+    what = f"{folder}, {count_of(modules, 'module')}, {size:.2f} GB in all, {free:.1f} GiB free"
     if os.access(there, os.W_OK):
         yield Finding("ok", "cache", what)
     elif modules:
@@ -204,7 +215,9 @@ def _cache() -> Iterator[Finding]:
     dead = [item for item in held if item.dead and not item.damage]
     if dead:
         size = sum(item.size for item in dead) / 1e6
-        yield Finding("note", "cache", f"{len(dead)} dead drafts, {size:.1f} MB; 'zoo cache prune' removes them")
+        yield Finding(
+            "note", "cache", f"{count_of(len(dead), 'dead draft')}, {size:.1f} MB; 'zoo cache prune' removes them"
+        )
 
 
 def _sources() -> Iterator[Finding]:
@@ -219,6 +232,6 @@ def _sources() -> Iterator[Finding]:
         yield Finding("ok", f"cache of {library}", f"{place}, read in place")
     try:
         if lock := pins.lock_file():
-            yield Finding("ok", "lock file", f"{lock}, {len(pins.pinned())} handles pinned")
+            yield Finding("ok", "lock file", f"{lock}, {count_of(len(pins.pinned()), 'handle')} pinned")
     except ZooError as error:
         yield Finding("fault", "lock file", str(error))

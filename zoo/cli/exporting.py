@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,19 @@ from typing import Any
 import click
 
 from zoo.cli import trust_option, zoo
+from zoo.cli.writing import make_parents
+
+
+def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """A callback of options: a format that an installed plugin writes; the nearest ones for another."""
+    from zoo.plugins import installed
+
+    known = sorted({form for runtime in installed().runtimes for form in runtime.exports})
+    if value in known:
+        return value
+    near = difflib.get_close_matches(value, known, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    raise click.BadParameter(f"there is no format {value!r}; there are {', '.join(known)}.{guess}", ctx, param)
 
 
 @zoo.command("export")
@@ -18,6 +32,7 @@ from zoo.cli import trust_option, zoo
     "form",
     default="saved_model",
     show_default=True,
+    callback=_format,
     help="saved_model: for TensorFlow Serving, preprocessing inside; onnx or litert: from prepared pixels.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Write into this folder.")
@@ -36,5 +51,7 @@ def export_command(model: str, form: str, out: Path, data: str | None, as_json: 
     from zoo.compose import open_model
     from zoo.export import export_model
 
-    found = export_model(open_model(model), out, format=form, data=data, **options)
+    opened = open_model(model)
+    make_parents(out)
+    found = export_model(opened, out, format=form, data=data, **options)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from zoo.cli import zoo
-from zoo.cli.running import make_folder, parse_labels, runtime_options
+from zoo.cli.running import parse_labels, runtime_options
+from zoo.cli.writing import SHEET, make_folder, make_parents
+from zoo.metrics import Score, proportion
 
 
 def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | float:
@@ -98,7 +101,7 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 @click.option("--views", default=4, show_default=True, type=click.IntRange(min=1), help="So many of each picture.")
 @click.option(
     "--preview",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=SHEET,
     help="Write a sheet of pictures and their changed views into this PNG file, before anything is trained.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -126,7 +129,7 @@ def fit_command(
     preview: Path | None,
     validation: str | None,
     test: str | None,
-    runtime: str,
+    runtime: str | None,
     precision: str,
     device: str | None,
     input_range: tuple[float, float] | None,
@@ -147,8 +150,6 @@ def fit_command(
         raise click.UsageError("--report, --validation and --test mean nothing beside --folds: nothing is saved")
     if out and out.exists():
         raise click.UsageError(f"{str(out)!r} exists already; remove it or choose another name")
-    for folder in filter(None, (out and out.absolute().parent, report)):
-        make_folder(folder)
     opened = open_model(model, runtime=runtime, precision=precision, device=device, input_range=input_range)
     given = click.get_current_context().get_parameter_source("batch_size") is not click.core.ParameterSource.DEFAULT
     settings["batch_size"] = batch_size if given else None
@@ -156,6 +157,10 @@ def fit_command(
     if out is None and (meant := [name for name in BACKBONE if name in tuning]):
         option = "--stage" if meant[0] == "mixed" else f"--{meant[0].replace('_', '-')}"
         raise click.UsageError(f"--folds fits heads alone; {option} means nothing beside it")
+    if out:
+        make_parents(out)
+    if report:
+        make_folder(report)
     if preview:
         _preview(opened, data, preview, settings)
     if out is None:
@@ -168,13 +173,15 @@ def fit_command(
     page = fitted.report(report) if report else None
     told = fitted.training
     last = {name: values[-1] for name, values in fitted.history.history.items()}
+    scores = _scores(last, told.validation)
     if as_json:
         facts = {"model": fitted.name, "saved": str(saved), "head": told.head, "examples": told.examples}
         facts |= {"strategy": told.strategy, "trained": told.trained, "frozen": told.frozen, "notes": list(told.notes)}
         seconds = {"validation": told.validation, "seconds": dict(told.seconds), "failed": len(fitted.failed)}
         reported = {"report": str(page)} if page else {}
         reported |= {"test": fitted.test.to_json()} if fitted.test else {}
-        click.echo(json.dumps(facts | seconds | {"last": last} | reported, indent=1))
+        judged = {"last": last, "scores": {name: asdict(score) for name, score in scores.items()}}
+        click.echo(json.dumps(facts | seconds | judged | reported, indent=1))
         return
     click.echo(f"{fitted.name}: {told.head} head on {told.examples} examples, {told.validation} held out")
     if told.frozen is not None:
@@ -182,7 +189,8 @@ def fit_command(
     for note in told.notes:
         click.echo(f"  {note}")
     for name, value in last.items():
-        click.echo(f"  {name:<14} {value:.4f}")
+        told_value = f"{scores[name]} (n = {scores[name].n})" if name in scores else f"{value:.4f}"
+        click.echo(f"  {name:<14} {told_value}")
     if fitted.test:
         click.echo(f"test on {fitted.test.n} examples ({fitted.test.dataset})")
         for name, score in fitted.test.metrics.items():
@@ -192,6 +200,11 @@ def fit_command(
     click.echo(f"saved in {saved}")
     if page:
         click.echo(f"report in {page}")
+
+
+def _scores(last: dict[str, float], n: int) -> dict[str, Score]:
+    """The shares among the figures of `n` examples held out, with their intervals, which are wide where n is small."""
+    return {name: proportion(round(value * n), n) for name, value in last.items() if name == "val_accuracy"}
 
 
 def _tuning(settings: dict[str, Any]) -> dict[str, Any]:

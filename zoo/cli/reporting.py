@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from zoo.cli import zoo
-from zoo.cli.running import make_folder, parse_labels, runtime_options
+from zoo.cli.running import parse_labels, runtime_options
+from zoo.cli.writing import make_folder
 from zoo.errors import OptionError
 
 
@@ -36,7 +37,7 @@ def explain_command(
     model: str,
     data: str | None,
     out: Path,
-    runtime: str,
+    runtime: str | None,
     precision: str,
     device: str | None,
     batch_size: int,

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from zoo.cli import trust_option, zoo
-from zoo.errors import OptionError
+from zoo.cli.writing import make_folder, write_text
 
 
 def parse_range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
@@ -30,7 +30,7 @@ def parse_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 
 RUNTIME_OPTIONS = (
-    click.option("--runtime", default="tf", show_default=True, help="What computes ('zoo list --runtimes')."),
+    click.option("--runtime", help="What computes: 'tf' where none is named, 'auto', ... ('zoo list --runtimes')."),
     click.option("--precision", default="fp32", show_default=True, help="The precision of the numbers."),
     click.option("--device", help="Such as cpu or gpu:0; by default the best at hand."),
     click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1)),
@@ -69,7 +69,7 @@ def predict_command(
     inputs: tuple[str, ...],
     settings: tuple[str, ...],
     out: Path | None,
-    runtime: str,
+    runtime: str | None,
     precision: str,
     device: str | None,
     batch_size: int,
@@ -86,17 +86,18 @@ def predict_command(
     opened = open_model(
         model, runtime=runtime, precision=precision, device=device, batch_size=batch_size, input_range=input_range
     )
-    sources = _expand(inputs) if opened.spec.input.kind == "image" else list(inputs)
+    sources = _expand(inputs) if opened.spec.input.kind == "image" else _texts(inputs)
     if out:
         make_folder(out)  # before the model runs, not after
-    answers = opened.predict(sources, batch_size=batch_size, **_settings(settings))
+    options = _settings(settings)
+    answers = _absent(opened, sources, options) or opened.predict(sources, batch_size=batch_size, **options)
     drawn = _draw_all(answers, sources, out) if out else [None] * len(answers)
     rows = [
         {**answer.to_json(), "input": source} | ({"drawn": str(path)} if path else {})
         for source, answer, path in zip(sources, answers, drawn, strict=True)
     ]
     if out:
-        _write(out / "predictions.json", _json(rows) + "\n")
+        write_text(out / "predictions.json", _json(rows) + "\n")
     if as_json:
         click.echo(_json(rows))
     else:
@@ -123,7 +124,7 @@ def predict_command(
 def eval_command(
     model: str,
     dataset: str,
-    runtime: str,
+    runtime: str | None,
     precision: str,
     device: str | None,
     input_range: tuple[float, float] | None,
@@ -171,6 +172,32 @@ def _expand(inputs: tuple[str, ...]) -> list[str]:
     return sources
 
 
+def _texts(inputs: tuple[str, ...]) -> list[str]:
+    """Texts as they are; that one is empty is told, for an encoder answers it like any other."""
+    for number, text in enumerate(inputs, start=1):
+        if not text.strip():
+            click.echo(f"input {number} is an empty text: its answer says nothing", err=True)
+    return list(inputs)
+
+
+def _absent(model: Any, sources: list[str], options: dict[str, str]) -> list[Any]:
+    """What stands for pictures of which none is there, so that no network is loaded for them; [] where one is."""
+    from zoo.errors import InputError
+    from zoo.pictures import decode
+    from zoo.task import Failed
+
+    if model.spec.input.kind != "image" or any(os.path.exists(source) for source in sources):
+        return []
+    model.task.settings(options)
+    answers = []
+    for source in sources:
+        try:
+            decode(source)
+        except InputError as error:
+            answers.append(Failed(source, error))
+    return answers
+
+
 def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     settings = {}
     for pair in pairs:
@@ -196,27 +223,6 @@ def _draw_all(answers: list[Any], sources: list[str], folder: Path) -> list[Path
         taken.add(name)
         drawn.append(Path(answer.save(folder / f"{name}.png")))
     return drawn
-
-
-def make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.UsageError(f"the folder {str(folder)!r} can't be made: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise click.UsageError(f"the folder {str(folder)!r} can't be written")
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    draft = file.with_name(f".{file.name}-{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise OptionError(f"{str(file)!r} can't be written: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

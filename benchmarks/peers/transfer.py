@@ -18,8 +18,8 @@ every side. The sides and their settings:
     zoo_news      1,000 texts of AG News on MiniLM, 500 others held out, nothing said but the data
     zoo_last, zoo_full    the last two stages, or all, trained with the head (--slow)
 
-But for `zoo_first` and `zoo_auto`, what the zoo keeps beside features (digests, agreements, conversions) is there from before; its
-features never are, but where a side makes them itself. A seed is the round's number.
+But for `zoo_first` and `zoo_auto`, what the zoo keeps beside features (digests, agreements, conversions) is there from
+before; its features never are, but where a side makes them itself. A seed is the round's number.
 
     make peers && .venv/bin/python benchmarks/peers/transfer.py [--json] [--rounds 2] [--slow] [--data FOLDER]
 

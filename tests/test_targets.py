@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score, f1_score, r2_score, roc_auc_score
+from trained import changed
 
 import zoo
 from zoo.cli import zoo as cli
@@ -89,18 +90,57 @@ def test_heads_in_epochs_learn_labels_and_numbers(table):
     [
         ("multilabel", {"pos_weight": "balanced"}, "binary_accuracy"),
         ("multilabel", {"head": "hidden", "loss": "focal"}, "binary_accuracy"),
+        ("multilabel", {"head": "adapter"}, "binary_accuracy"),
         ("regression", {"label_column": "length"}, "mae"),
         ("classification", {"label_column": "fox", "labels": ["none", "fox"], "pos_weight": 5.0}, "accuracy"),
     ],
 )
 def test_stages_train_on_targets_of_every_kind(table, task, settings, judged):
-    """What the last epoch said of the validation data is what the model that comes out makes of them."""
     model = zoo.get(task, "tiny_text_s").fit(table, validation=table, strategy="full", epochs=2, **settings)
     assert model.training.trained > 0
-    objective = objective_of(model.dataset(table, **{k: v for k, v in settings.items() if k.startswith("label")}))
-    found = extract(model, model.held.dataset(model))
-    scores = objective.scores(model.head(np.asarray(found.features)), found.targets)
+    require_as_told(model, judged)
+
+
+def require_as_told(model, judged):
+    """What the last epoch said of the validation data is what the model that came out makes of them."""
+    held = model.held.dataset(model)
+    found = extract(model, held)
+    places = slice(None) if model.held.places is None else model.held.places
+    scores = objective_of(held).scores(model.head(np.asarray(found.features)[places]), found.targets[places])
     assert scores[judged] == pytest.approx(model.history[f"val_{judged}"][-1], abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Pictures of digits with what holds for each: whether it is even, whether it is round, how many it means."""
+    file = tmp_path_factory.mktemp("digits") / "digits.csv"
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "even", "round", "number"])
+        for example in zoo.get("classification", "tiny_cnn_m").dataset("tiny_digits").some(50):
+            digit = example.target
+            writer.writerow([example.input, int(digit % 2 == 0), int(digit in (0, 3, 6, 8, 9)), digit])
+    return f"csv:{file}"
+
+
+@pytest.mark.parametrize(
+    ("task", "column", "judged"), [("multilabel", "even,round", "binary_accuracy"), ("regression", "number", "mae")]
+)
+@pytest.mark.parametrize(
+    ("settings", "stages"),
+    [
+        ({"strategy": "last", "unfreeze": 1}, {"conv2d_2"}),
+        ({"strategy": "gradual", "unfreeze": 2}, {"conv2d_1", "conv2d_2"}),
+        ({"strategy": "mixed", "mixed": {"conv2d_1": 1e-3, "head": "freeze"}}, {"conv2d_1"}),
+    ],
+    ids=["last", "gradual", "mixed"],
+)
+def test_every_strategy_trains_its_stages_on_labels_and_numbers(digits, task, column, judged, settings, stages):
+    before = zoo.get(task, "tiny_cnn_m")
+    model = before.fit(digits, label_column=column, epochs=2, **settings)
+    assert {name.split("/")[0].replace("batch_normalization", "conv2d") for name in changed(before, model)} == stages
+    assert len(model.history["loss"]) == 2
+    require_as_told(model, judged)
 
 
 def test_layers_of_ones_own_train_with_the_stages_on_the_features_as_they_are(table):

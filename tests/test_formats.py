@@ -158,7 +158,9 @@ def test_a_tflite_file_runs_on_no_runtime_but_its_own(written):
     with pytest.raises(
         RuntimeLoadError, match=r"model\.tflite' can't run on runtime 'tf'; it runs on runtime='litert'"
     ):
-        zoo.get("classification", spec(), weights=written("tflite")).load()
+        zoo.get("classification", spec(), weights=written("tflite"), runtime="tf").load()
+    unnamed = zoo.get("classification", spec(), weights=written("tflite")).load()
+    assert unnamed.runtime.spec.name == "litert"
 
 
 def test_a_tflite_file_of_another_input_is_told_with_the_one_it_takes(written):

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo.backbone import import_loader
-from zoo.errors import MissingPackageError, OptionError, RuntimeLoadError
+from zoo.errors import OptionError, RuntimeLoadError
 from zoo.pairs import find_pair, require_pair
 from zoo.plugins import AUTO, installed
-from zoo.progress import busy
 from zoo.ranges import with_range
-from zoo.runtime import Runtime, missing_modules
+from zoo.runtime import Runtime, installed_runtime, start_runtime
 from zoo.saved import SAVED_FACTS, read_saved, saved_facts
-from zoo.specs import BackboneSpec, RuntimeSpec
+from zoo.specs import BackboneSpec
 from zoo.task import Task
 
 USUAL = "tf"  # the runtime of who names none
@@ -36,7 +35,8 @@ def get(
     """The model of a pair; its weights are fetched on first use.
 
     backbone: a name, alias or handle, or a spec of your own.
-    runtime: "tf" where none is named, of which `fit` may take features from a faster one that answers likewise.
+    runtime: where none is named "tf", of which `fit` may take features from a faster one that answers likewise; for
+        files that another alone can run, that one ("litert" for a TFLite file).
         "auto" takes the fastest of the installed ones that answers as "tf" at fp32 does; it is tried out on first
         use, which takes a minute or two, and remembered for this machine.
     precision: "auto" lets that choice lower the precision, or, beside a runtime's name, takes the fastest of its own.
@@ -73,24 +73,14 @@ def _chosen(task: Task, runtime: str, batch_size: int) -> Runtime:
         raise OptionError(f"batch_size={batch_size!r} is too small; it is at least 1")
     if runtime == AUTO.name:
         return AutoRuntime(AUTO, task, batch_size)
-    return AutoRuntime(_installed_runtime(runtime), task, batch_size, only=runtime)
+    return AutoRuntime(installed_runtime(runtime), task, batch_size, only=runtime)
 
 
 def get_runtime(name: str) -> Runtime:
     """The runtime of that name; raises UnknownNameError, or MissingPackageError with what to install."""
     if name == AUTO.name:
         raise OptionError(f"{name!r} chooses a runtime for a task: zoo.get(TASK, BACKBONE, runtime={name!r})")
-    spec = _installed_runtime(name)
-    with busy(f"starting runtime {name!r}"):
-        runtime: Runtime = import_loader(spec.loader, f"runtime {name!r}")(spec)
-    return runtime
-
-
-def _installed_runtime(name: str) -> RuntimeSpec:
-    spec: RuntimeSpec = installed().runtimes.get(name)
-    if missing := missing_modules(spec):
-        raise MissingPackageError(f"runtime {name!r} needs {', '.join(map(repr, missing))} ({spec.install})")
-    return spec
+    return start_runtime(name)
 
 
 def load(path: str | os.PathLike[str], **options: Any) -> Any:

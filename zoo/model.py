@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from zoo import weights as weights_store
-from zoo.backbone import load_backbone, require_output, require_runtime
+from zoo.backbone import load_backbone, require_output
 from zoo.batches import Answered, groups, is_many, run_by_length, run_groups
 from zoo.dataset import Dataset, DatasetOptions, Example, as_dataset, open_dataset
 from zoo.errors import DatasetError, InputError, NotFittedError, OptionError
@@ -23,7 +23,7 @@ from zoo.pairs import Pair
 from zoo.plugins import installed
 from zoo.progress import busy, track
 from zoo.ranges import settled
-from zoo.runtime import Array, Compiled, Runtime
+from zoo.runtime import Array, Compiled, Runtime, able_runtime
 from zoo.safety import trust
 from zoo.saved import write_saved
 from zoo.specs import BackboneSpec, OutputSpec, WeightsSpec
@@ -103,7 +103,7 @@ class Model:
         """The callable behind `output`, compiled at the first call; raises PairError where it is not offered."""
         if output not in self._compiled:
             backbone = load_backbone(self.spec, require_output(self.spec, output), self.files(output))
-            require_runtime(backbone, self.runtime.spec.name)
+            self.runtime = able_runtime(backbone, self.runtime, named=self.named)
             with busy(f"loading {self.spec.name}"):
                 run = self.runtime.compile(backbone, device=self.device, precision=self.precision)
             self.pair = replace(self.pair, backbone=settled(self.spec, output, run, backbone.files["weights"]))

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.backbone import Backbone
+from zoo.backbone import Backbone, import_loader, require_runtime
+from zoo.errors import MissingPackageError
+from zoo.plugins import installed
+from zoo.progress import busy
 from zoo.specs import RuntimeSpec
 
 if TYPE_CHECKING:
@@ -68,6 +71,33 @@ class Runtime(ABC):
 
         Raises RuntimeLoadError for a device or precision that is not there, BackboneError for broken weights.
         """
+
+
+def start_runtime(name: str) -> Runtime:
+    """The runtime of that name; raises UnknownNameError, or MissingPackageError with what to install."""
+    spec = installed_runtime(name)
+    with busy(f"starting runtime {name!r}"):
+        runtime: Runtime = import_loader(spec.loader, f"runtime {name!r}")(spec)
+    return runtime
+
+
+def installed_runtime(name: str) -> RuntimeSpec:
+    """The facts of a runtime whose packages are here; raises as `start_runtime` does."""
+    spec: RuntimeSpec = installed().runtimes.get(name)
+    if missing := missing_modules(spec):
+        raise MissingPackageError(f"runtime {name!r} needs {', '.join(map(repr, missing))} ({spec.install})")
+    return spec
+
+
+def able_runtime(backbone: Backbone, runtime: Runtime, *, named: bool) -> Runtime:
+    """`runtime`, or, where the user has not `named` it and `backbone` can't run on it, the first that can.
+
+    Raises RuntimeLoadError for a named one that can't, MissingPackageError where the other is not installed.
+    """
+    if not named and backbone.runtimes and runtime.spec.name not in backbone.runtimes:
+        return start_runtime(backbone.runtimes[0])
+    require_runtime(backbone, runtime.spec.name)
+    return runtime
 
 
 def missing_modules(spec: RuntimeSpec) -> list[str]:

@@ -115,7 +115,8 @@ def open_tfds(path: str, options: DatasetOptions) -> TensorFlowDataset:
         _ = builder.info.splits[split].num_examples
     except Exception as error:
         told = " ".join(str(error).split())[:400]
-        raise DatasetError(f"tfds: {path!r} (split {options.split!r}) can't be opened: {told}") from error
+        asked = f" (split {options.split!r})" if options.split else ""
+        raise DatasetError(f"tfds: {path!r}{asked} can't be opened: {told}") from error
     return TensorFlowDataset(builder, split, options)
 
 

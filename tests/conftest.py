@@ -46,6 +46,12 @@ def assets() -> Path:
 
 
 @pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """An empty cache for each test that uses it: `tmp_path / "cache"`."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A local server in place of tfhub.dev (tests/hub.py), an empty cache, and no way to the real network's Kaggle."""
     with Hub() as server:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from test_transfer import pictures
+from trained import pictures
 
 import zoo
 from zoo.cli import zoo as command
@@ -14,10 +14,7 @@ from zoo.plugins import installed
 from zoo.transfer.augmentation import OPERATIONS, PRESETS, augmentation
 from zoo.transfer.views import Views, preview
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,14 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from test_transfer import pictures
+from trained import pictures
 
 import zoo
 from zoo.cli import zoo as command
 from zoo.errors import DatasetError, OptionError
 from zoo.transfer.folds import parted
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,7 @@ from click.testing import CliRunner
 from zoo.cli import zoo as command
 from zoo.measured import keep, kept
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_of_each_setting_the_latest_figures_are_kept():

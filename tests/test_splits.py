@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_transfer import pictures
+from trained import pictures
 
 import zoo
 from zoo.errors import DatasetError, OptionError
@@ -12,9 +12,7 @@ from zoo.transfer.splits import held_out
 CLASSES = LabelSpace("own", {0: "a", 1: "b"})
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

@@ -2,27 +2,17 @@
 
 import numpy as np
 import pytest
+from trained import DIGITS, variables
 
 import zoo
-from zoo.backbone import load_backbone
 from zoo.errors import OptionError
 
-DIGITS = "tiny_digits"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")
 def model():
     return zoo.get("classification", "tiny_cnn_m")
-
-
-def variables(model):
-    backbone = load_backbone(model.spec, "features", model.files("features"))
-    return {name: variable.numpy() for name, variable in backbone.variables().items()}
 
 
 def test_trained_stages_change_and_frozen_ones_are_the_same_bit_by_bit(model, tmp_path):

@@ -17,10 +17,7 @@ from zoo.transfer import swiftest
 from zoo.tuning import contest
 from zoo.tuning.choice import recall
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

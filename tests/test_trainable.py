@@ -11,13 +11,11 @@ from trained import changed, few_digits, variables
 import zoo
 from zoo.errors import OptionError
 
-# Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = [
+    pytest.mark.usefixtures("own_cache"),
+    # Keras 3.15 reads its own variables in a way that NumPy 2 warns of.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+]
 
 
 @pytest.fixture

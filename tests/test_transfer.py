@@ -8,34 +8,18 @@ import sys
 import numpy as np
 import pytest
 from filelock import FileLock
-from PIL import Image
+from trained import DIGITS, pictures
 
 import zoo
 from zoo.errors import DatasetError, OptionError, PairError
 from zoo.transfer import features
 
-DIGITS = "tiny_digits"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")
 def model():
     return zoo.get("classification", "tiny_cnn_s")
-
-
-def pictures(folder, **classes):
-    """Pictures of digits by class folder: name=(digit, how many)."""
-    examples = list(zoo.get("classification", "tiny_cnn_s").dataset(DIGITS))
-    for name, (digit, count) in classes.items():
-        (folder / name).mkdir(parents=True)
-        found = [example.input for example in examples if example.target == digit]
-        for number, source in enumerate(found[:count]):
-            Image.open(source).save(folder / name / f"{number}.png")
-    return folder
 
 
 @pytest.mark.parametrize("head", ["logistic", "linear", "hidden"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_transfer import DIGITS, pictures
+from trained import DIGITS, pictures
 
 import zoo
 from zoo.errors import DatasetError, LabelError, OptionError
@@ -12,10 +12,7 @@ from zoo.labels import LabelSpace
 from zoo.transfer.head_training import HeadSettings, train_head
 from zoo.transfer.objective import ClassObjective
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

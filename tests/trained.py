@@ -4,9 +4,23 @@ from datetime import UTC, datetime
 
 from PIL import Image
 
+import zoo
 from zoo.backbone import load_backbone
 from zoo.tuning.choice import Choice, Question, Verdict, remember
 from zoo.tuning.machine import machine, versions
+
+DIGITS = "tiny_digits"
+
+
+def pictures(folder, **classes):
+    """Pictures of digits by class folder: name=(digit, how many)."""
+    examples = list(zoo.get("classification", "tiny_cnn_s").dataset(DIGITS))
+    for name, (digit, count) in classes.items():
+        (folder / name).mkdir(parents=True)
+        found = [example.input for example in examples if example.target == digit]
+        for number, source in enumerate(found[:count]):
+            Image.open(source).save(folder / name / f"{number}.png")
+    return folder
 
 
 def few_digits(model, folder):

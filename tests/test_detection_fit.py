@@ -76,6 +76,8 @@ def test_a_detector_learns_other_labels_and_keeps_them_when_saved(tmp_path):
     assert again.history["loss"] == model.history["loss"]
     assert again.training == model.training
     assert again.name == model.name
+    assert model.before is None  # it found digits, which are none of these classes
+    assert again.after.metrics == model.after.metrics
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,15 @@ def test_a_saved_detector_is_explained_alike_and_on_other_data_without_a_before(
     assert (new["data"]["examples"], new["before"]) == (3, None)
 
 
+def test_the_command_line_fits_and_tells_what_it_was_before(tmp_path):
+    data = write_coco(tmp_path / "few", 16, 7, tuple("0123456789"))
+    asked = ["fit", "detection/tiny_det_s", data, "--epochs", "1", "--out", str(tmp_path / "few.zoo")]
+    done = CliRunner().invoke(cli, [*asked, "--report", str(tmp_path / "page")])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"^  ap50 +0\.\d{4}.*, 0\.\d{4} before$", done.output, re.MULTILINE)
+    assert (tmp_path / "page" / "thresholds.png").is_file()
+
+
 def test_a_task_without_a_page_says_what_there_is(written):
     task = zoo.get("classification", "tiny_cnn_s").task
     with pytest.raises(OptionError, match="no page about a classification model that was trained whole"):

@@ -134,6 +134,14 @@ def test_not_a_number_and_another_width_never_pass():
     assert compared("x", scores, scores[:, :2]) == Check("x", 2, float("inf"), 0.0)
 
 
+def test_numbers_are_compared_as_shares_of_the_largest_however_small():
+    for scale in (1e-6, 1.0, 1e6):
+        numbers = np.array([[1.0], [-4.0]], np.float32) * scale
+        check = compared("x", numbers, numbers + np.float32(2 * scale), "number")
+        assert (check.difference, check.agreement) == (pytest.approx(0.5), 0.0)
+        assert compared("x", numbers, numbers, "number") == Check("x", 2, 0.0, 1.0)
+
+
 def test_an_export_is_never_written_over(exported, fitted):
     out, _ = exported
     before = (out / "model.onnx").stat().st_mtime_ns

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.labels import LabelSpace
-from zoo.metrics import Score
+from zoo.metrics import Score, bootstrap
 from zoo.transfer.report.classes import score
 from zoo.transfer.report.classifier import within
 from zoo.transfer.report.drawing import Drawn, Palette
@@ -88,22 +88,30 @@ def _cards(
         known = (found or {}).get(figure)
         return (name, f"{known.value:.3f}", within(known, "{:.3f}")) if known else (name, "–", otherwise)
 
-    objects = sum(int((~one.crowd).sum()) for one in pictures)
-    right = sum(one.right for one in pictures)
-    boxes = right + sum(len(one.wrong) for one in pictures)
+    right = np.array([one.right for one in pictures])
+    objects = np.array([int((~one.crowd).sum()) for one in pictures])
+    boxes = right + [len(one.wrong) for one in pictures]
     none = "there is no object"
     return (
         card("AP", figures, "ap", none),
         card("AP50", figures, "ap50", none),
         card("AP before training", predicted.before, "ap", "not known: it had other classes"),
-        ("Objects found", _share(right, objects), f"{right:,} of {objects:,}, from a score of {least:.0%}"),
-        ("Boxes right", _share(right, boxes), f"{right:,} of {boxes:,}, from a score of {least:.0%}"),
-        ("Pictures", f"{len(pictures):,}", f"{objects:,} objects; {len(predicted.failed)} unreadable"),
+        _share(f"Objects found from {least:.0%}", right, objects),
+        _share(f"Boxes right from {least:.0%}", right, boxes),
+        ("Pictures", f"{len(pictures):,}", f"{objects.sum():,} objects; {len(predicted.failed)} unreadable"),
     )
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "–"
+def _share(name: str, part: np.ndarray, whole: np.ndarray) -> tuple[str, str, str]:
+    """The card of a share of counts in each picture; its interval comes from resampling pictures."""
+    if not whole.sum():
+        return name, "–", "there is none"
+
+    def drawn(weights: np.ndarray) -> np.ndarray:
+        return np.asarray((weights @ part) / np.maximum(weights @ whole, 1))
+
+    found = bootstrap(drawn, float(part.sum() / whole.sum()), len(part), least=0.0)
+    return name, f"{found.value:.1%}", f"{part.sum():,} of {whole.sum():,}; {within(found)}"
 
 
 def _all(classes: Mapping[int, Mapping[str, Score]], labels: LabelSpace) -> dict[int, Mapping[str, Score]]:

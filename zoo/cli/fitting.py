@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,9 @@ def fit_command(
     if out and out.exists():
         raise click.UsageError(f"{str(out)!r} exists already; remove it or choose another name")
     opened = open_model(model, runtime=runtime, precision=precision, device=device, input_range=input_range)
-    given = click.get_current_context().get_parameter_source("batch_size") is not click.core.ParameterSource.DEFAULT
-    settings["batch_size"] = batch_size if given else None
+    settings["batch_size"] = batch_size if _given("batch_size") else None
+    if not _given("strategy"):  # a network that is trained whole has another one
+        settings.pop("strategy")
     tuning = _tuning(settings)
     if out is None and (meant := [name for name in BACKBONE if name in tuning]):
         option = "--stage" if meant[0] == "mixed" else f"--{meant[0].replace('_', '-')}"
@@ -179,7 +181,8 @@ def fit_command(
         facts |= {"strategy": told.strategy, "trained": told.trained, "frozen": told.frozen, "notes": list(told.notes)}
         seconds = {"validation": told.validation, "seconds": dict(told.seconds), "failed": len(fitted.failed)}
         reported = {"report": str(page)} if page else {}
-        reported |= {"test": fitted.test.to_json()} if fitted.test else {}
+        found = {name: getattr(fitted, name, None) for name in ("before", "after", "test")}
+        reported |= {name: evaluation.to_json() for name, evaluation in found.items() if evaluation}
         judged = {"last": last, "scores": {name: asdict(score) for name, score in scores.items()}}
         click.echo(json.dumps(facts | seconds | judged | reported, indent=1))
         return
@@ -191,6 +194,8 @@ def fit_command(
     for name, value in last.items():
         told_value = f"{scores[name]} (n = {scores[name].n})" if name in scores else f"{value:.4f}"
         click.echo(f"  {name:<14} {told_value}")
+    for line in _progress(fitted):
+        click.echo(f"  {line}")
     if fitted.test:
         click.echo(f"test on {fitted.test.n} examples ({fitted.test.dataset})")
         for name, score in fitted.test.metrics.items():
@@ -205,6 +210,19 @@ def fit_command(
 def _scores(last: dict[str, float], n: int) -> dict[str, Score]:
     """The shares among the figures of `n` examples held out, with their intervals, which are wide where n is small."""
     return {name: proportion(round(value * n), n) for name, value in last.items() if name == "val_accuracy"}
+
+
+def _given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not click.core.ParameterSource.DEFAULT
+
+
+def _progress(fitted: Any) -> Iterator[str]:
+    """What a network that was trained whole scores on what was held out, and what it scored before."""
+    before, after = (getattr(fitted, name, None) for name in ("before", "after"))
+    for name, score in after.metrics.items() if after else ():
+        known = before.metrics.get(name) if before else None
+        yield f"{name:<14} {score}" + (f", {known.value:.4f} before" if known else "")
 
 
 def _tuning(settings: dict[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Exported:
 
 
 def real_examples(model: Model, data: Any, options: Mapping[str, Any]) -> list[Any]:
-    """Up to `EXAMPLES` inputs that can be read: of `data`, else of what was held out, else of the zoo's own."""
+    """Up to `EXAMPLES` inputs that can be read: of `data`, else of what it was judged on, else the zoo's own."""
     if data is not None:
         found = model.dataset(data, **options).some(EXAMPLES)
     elif (held := getattr(model, "held", None)) is not None:
@@ -103,14 +103,16 @@ def _logits(model: Model, sources: Sequence[Any]) -> Array:
 def compared(signature: str, wanted: Array, found: Array, targets: str = "class") -> Check:
     """Two arrays of scores [n, width]; those of different shapes differ by as much as can be.
 
-    Numbers that are larger than 1 are compared as shares of the largest.
+    Numbers ("number") are compared as shares of the largest, and are the same answer to three digits of that.
     """
     if wanted.shape != found.shape:
         return Check(signature, len(wanted), float("inf"), 0.0)
-    scale = max(1.0, float(np.abs(wanted).max()))
-    same = np.ones(len(wanted), bool)
+    off = np.abs(wanted - found)
     if targets == "class":
         same = wanted.argmax(-1) == found.argmax(-1)
     elif targets == "classes":
         same = ((wanted >= 0.5) == (found >= 0.5)).all(-1)
-    return Check(signature, len(wanted), float(np.abs(wanted - found).max()) / scale, float(same.mean()))
+    else:
+        off = off / (np.abs(wanted).max() or 1.0)
+        same = (off < 1e-3).all(-1)
+    return Check(signature, len(wanted), float(off.max()), float(same.mean()))

@@ -23,7 +23,7 @@ class HeldOut:
 
     name, options: what opens the dataset again; fingerprint: of its content, so that nothing else passes for it, or ""
         while the dataset is open.
-    places: int64, of the examples among the readable ones; None for all of them.
+    places: int64, of the examples among the readable ones (of a `WholeModel` among all); None for all of them.
     """
 
     name: str

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 import zoo
 from zoo.cli import zoo as command
-from zoo.errors import OptionError
+from zoo.errors import OptionError, WeightsError
 from zoo.labels import LabelSpace
 from zoo.transfer.head_training import HeadSettings, train_head
 from zoo.transfer.headed import tensors
@@ -89,6 +89,13 @@ def test_numpy_keras_and_tensorflow_compute_the_same_head(kind, rescaling, tmp_p
     set_dense(other, head, 0.25)
     np.testing.assert_allclose(np.asarray(other(x * 0.25)), expected, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(np.asarray(own_head(head, 4.0, 0.2)(x * 4)), expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("arrays", [{}, {"k0": np.eye(2), "b0": np.ones(2), "residual": np.array(True)}])
+def test_a_file_that_lacks_layers_is_told(arrays, tmp_path):
+    np.savez(tmp_path / "head.npz", **arrays)
+    with pytest.raises(WeightsError, match=r"head\.npz' can't be read: it holds . layers"):
+        read_head(tmp_path / "head.npz")
 
 
 @pytest.mark.parametrize(("before", "kind"), [("linear", "adapter"), ("adapter", "adapter"), ("hidden", "hidden")])

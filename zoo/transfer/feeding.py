@@ -60,7 +60,7 @@ class Feed:
         try:
             title = f"{self.title}, epoch {epoch + 1}" if self.title else ""
             yield from track(self._batches(epoch), self.steps, title) if title else self._batches(epoch)
-        except Exception as error:
+        except Exception as error:  # kept as it is, since TensorFlow makes another one of it
             self.error = error
             raise
 

@@ -144,7 +144,7 @@ class Epochs:
                 shuffle=False,  # done already; Keras warns that it can't
                 verbose=0,
             )
-        except Exception:
+        except Exception:  # whatever TensorFlow made of what the feed raised: its own error tells more
             if error := self.train.error or self.test.error:
                 raise error from None
             raise

@@ -147,10 +147,11 @@ def read_head(file: Path) -> Head:
 
             return KerasHead(keras.models.load_model(file))
         with np.load(file, allow_pickle=False) as stored:
-            count = len(stored.files) // 2
-            layers = tuple((stored[f"k{number}"], stored[f"b{number}"]) for number in range(count))
-            return DenseHead(layers, "residual" in stored.files)
-    except Exception as error:
+            residual, count = "residual" in stored.files, len(stored.files) // 2
+            if count < (3 if residual else 1):
+                raise ValueError(f"it holds {count} layers")
+            return DenseHead(tuple((stored[f"k{number}"], stored[f"b{number}"]) for number in range(count)), residual)
+    except Exception as error:  # there is no end to what Keras and NumPy raise on broken bytes
         raise WeightsError(f"the head {str(file)!r} can't be read: {error}") from error
 
 

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.errors import BackboneError, OptionError, PairError
+from zoo.errors import BackboneError, OptionError, PairError, ZooWarning
 from zoo.labels import LabelSpace
+from zoo.transfer.descent import Settings, descend
 from zoo.transfer.heads import as_head, keras_head
 from zoo.transfer.losses import check_loss
 from zoo.transfer.objective import ClassesObjective, ClassObjective, NumberObjective
@@ -42,6 +43,15 @@ def test_every_label_gets_a_classifier_of_its_own():
     bold = solve_labels(x, y, c=10.0, pos_weight=np.array([1, 20, 1], np.float32), seed=0)
     assert (bold(x)[:, 1] > 0).sum() > (head(x)[:, 1] > 0).sum()
     np.testing.assert_allclose(bold(x)[:, 0], head(x)[:, 0], atol=1e-4)
+
+
+def test_a_head_that_learnt_worse_than_nothing_is_told():
+    x = spread()
+    pair, ten = (x, (x[:, 0] > 0).astype(np.int64)), (x[:10], (x[:10, 0] > 0).astype(np.int64))
+    with pytest.warns(ZooWarning, match=r"0\.693 where nothing is learnt: learning_rate=1e\+30 is too large"):
+        descend("linear", pair, ten, ClassObjective(TWO), 0.0, Settings(2, 32, 1e30))
+    _, history = descend("linear", pair, ten, ClassObjective(TWO), 0.0, Settings(5, 32, 0.1))
+    assert history["loss"][-1] < 0.6
 
 
 def test_balanced_pos_weight_is_counted_over_all_that_trains():

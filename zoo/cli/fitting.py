@@ -192,8 +192,8 @@ def fit_command(
     for note in told.notes:
         click.echo(f"  {note}")
     for name, value in last.items():
-        told_value = f"{scores[name]} (n = {scores[name].n})" if name in scores else f"{value:.4f}"
-        click.echo(f"  {name:<14} {told_value}")
+        plain = f"{value:.4f}" if value < 1e6 else f"{value:.3g}"
+        click.echo(f"  {name:<14} " + (f"{scores[name]} (n = {scores[name].n})" if name in scores else plain))
     for line in _progress(fitted):
         click.echo(f"  {line}")
     if fitted.test:

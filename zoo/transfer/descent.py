@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from zoo.errors import OptionError
+from zoo.errors import OptionError, ZooWarning
 from zoo.runtime import Array
 from zoo.transfer.fitted import History
 from zoo.transfer.heads import Head, as_head, keras_head
@@ -16,6 +17,7 @@ from zoo.transfer.objective import Objective
 from zoo.transfer.warming import Start
 
 JUDGED_AT_ONCE = 1024  # features that a head takes when it is judged
+FAR = 10.0  # times the loss of zeros, above which a head has learnt worse than nothing
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ def descend(
     dropout: float,
     settings: Settings,
 ) -> tuple[Head, History]:
-    """A head trained with Adam on features; raises OptionError where the loss is no number any more."""
+    """A head trained with Adam on features.
+
+    Raises OptionError where the loss is no number any more; one far above that of zeros is a ZooWarning.
+    """
     from zoo.framework import keras, tf
 
     keras.utils.set_random_seed(settings.seed)
@@ -76,13 +81,28 @@ def descend(
         raise OptionError(
             f"the loss became {losses[-1]} in epoch {len(losses)} {_cause(objective, train[1], settings)}"
         )
+    ignorance = float(np.mean(_untaught(objective, train[1])))
+    weight = max((settings.class_weight or {0: 1.0}).values())
+    if losses[-1] > FAR * ignorance * weight > 0:
+        warnings.warn(
+            ZooWarning(
+                f"the loss is {losses[-1]:.3g} in the last epoch, {ignorance:.3g} where nothing is learnt: "
+                f"learning_rate={settings.learning_rate!r} is too large; lower it"
+            ),
+            stacklevel=2,
+        )
     history = {name: [float(value) for value in values] for name, values in found.history.items()}
     return as_head(model, kind, scale), History(history, list(found.epoch))
 
 
+def _untaught(objective: Objective, targets: Array) -> Array:
+    """The loss of zeros for some of `targets`."""
+    some = targets[:JUDGED_AT_ONCE]
+    return np.asarray(objective.keras_loss()(some, np.zeros((len(some), objective.width), np.float32)))
+
+
 def _cause(objective: Objective, targets: Array, settings: Settings) -> str:
     """Why a loss is no number: it never was, whatever was learnt, or the steps were too large."""
-    untaught = np.zeros((len(targets), objective.width), np.float32)
-    if np.isfinite(np.asarray(objective.keras_loss()(targets, untaught))).all():
+    if np.isfinite(_untaught(objective, targets)).all():
         return f"at learning_rate={settings.learning_rate!r}; lower it"
     return f"for loss={objective.loss!r} is none from the start, whatever is learnt; look at what it computes"

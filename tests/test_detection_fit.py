@@ -78,6 +78,7 @@ def test_a_detector_learns_other_labels_and_keeps_them_when_saved(tmp_path):
     assert again.name == model.name
     assert model.before is None  # it found digits, which are none of these classes
     assert again.after.metrics == model.after.metrics
+    assert "it had other classes" in again.report(tmp_path / "page").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -84,34 +84,36 @@ _WRONG = "Boxes from a score of {:.0%}; right are those of the right class that 
 def _cards(
     predicted: Predicted, pictures: Sequence[Judged], figures: Mapping[str, Score], least: float
 ) -> tuple[tuple[str, str, str], ...]:
-    def card(name: str, found: Mapping[str, Score] | None, figure: str, otherwise: str) -> tuple[str, str, str]:
-        known = (found or {}).get(figure)
+    def card(name: str, found: Mapping[str, Score], figure: str, otherwise: str) -> tuple[str, str, str]:
+        known = found.get(figure)
         return (name, f"{known.value:.3f}", within(known, "{:.3f}")) if known else (name, "–", otherwise)
 
     right = np.array([one.right for one in pictures])
     objects = np.array([int((~one.crowd).sum()) for one in pictures])
     boxes = right + [len(one.wrong) for one in pictures]
     none = "there is no object"
+    other = "none: it had other classes"
+    before = [] if predicted.before is None else [card("AP before training", predicted.before, "ap", other)]
     return (
         card("AP", figures, "ap", none),
         card("AP50", figures, "ap50", none),
-        card("AP before training", predicted.before, "ap", "not known: it had other classes"),
-        _share(f"Objects found from {least:.0%}", right, objects),
-        _share(f"Boxes right from {least:.0%}", right, boxes),
+        *before,
+        _share(f"Recall at {least:.0%}", right, objects, "objects"),
+        _share(f"Precision at {least:.0%}", right, boxes, "boxes"),
         ("Pictures", f"{len(pictures):,}", f"{objects.sum():,} objects; {len(predicted.failed)} unreadable"),
     )
 
 
-def _share(name: str, part: np.ndarray, whole: np.ndarray) -> tuple[str, str, str]:
+def _share(name: str, part: np.ndarray, whole: np.ndarray, what: str) -> tuple[str, str, str]:
     """The card of a share of counts in each picture; its interval comes from resampling pictures."""
     if not whole.sum():
-        return name, "–", "there is none"
+        return name, "–", f"there are no {what}"
 
     def drawn(weights: np.ndarray) -> np.ndarray:
         return np.asarray((weights @ part) / np.maximum(weights @ whole, 1))
 
     found = bootstrap(drawn, float(part.sum() / whole.sum()), len(part), least=0.0)
-    return name, f"{found.value:.1%}", f"{part.sum():,} of {whole.sum():,}; {within(found)}"
+    return name, f"{found.value:.1%}", f"{part.sum():,} of {whole.sum():,} {what}; {within(found)}"
 
 
 def _all(classes: Mapping[int, Mapping[str, Score]], labels: LabelSpace) -> dict[int, Mapping[str, Score]]:

@@ -94,6 +94,9 @@ def _found(fitted: FittedModel | WholeModel, judged: Judged | Predicted) -> Repo
 
 def _judged(fitted: FittedModel | WholeModel, data: Any, options: Mapping[str, Any]) -> Judged | Predicted:
     """The examples that the report is on: all of `data`, or what was held out."""
+    from zoo.transfer.report.predicted import Predicted
+    from zoo.transfer.whole import WholeModel
+
     if data is not None:
         dataset = fitted.dataset(data, **options)
         return _on(fitted, dataset, None, f"On all examples of {dataset.name}")
@@ -108,8 +111,10 @@ def _judged(fitted: FittedModel | WholeModel, data: Any, options: Mapping[str, A
     judged = _on(fitted, dataset, places, f"On {count} of {dataset.name} {which}")
     # What could not be read of the training data belongs here too, where these are another dataset.
     failed = {failed.input: failed for failed in (*fitted.failed, *judged.failed)}
-    known = {"before": before.metrics} if (before := getattr(fitted, "before", None)) else {}
-    return replace(judged, failed=tuple(failed.values()), **known)
+    judged = replace(judged, failed=tuple(failed.values()))
+    if isinstance(judged, Predicted) and isinstance(fitted, WholeModel):
+        return replace(judged, before=fitted.before.metrics if fitted.before else {})
+    return judged
 
 
 def _on(fitted: FittedModel | WholeModel, dataset: Dataset, places: Array | None, source: str) -> Judged | Predicted:

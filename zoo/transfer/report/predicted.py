@@ -24,7 +24,8 @@ class Predicted:
     predictions: one for each of `examples`, under `Task.evaluation_options`; metric: has counted them all.
     labels: the model's; failed: what could not be read, and is not among the n; source: in words, which examples
         these are.
-    before: what the network scored on the same examples before it was trained, None where that is not known.
+    before: what the network scored on the same examples before it was trained; empty where it had other classes, so
+        that its answers meant nothing; None where nobody asked it.
     """
 
     dataset: Dataset

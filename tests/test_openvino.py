@@ -130,6 +130,17 @@ def test_a_stream_takes_no_more_than_a_few_batches_ahead():
     assert next(run.stream([picture]))["logits"].shape == (1, 10)
 
 
+def test_a_single_picture_between_batches_does_not_cut_them():
+    run, model = opened("classification", "tiny_cnn_s")
+    given = batches(model, inputs_of(model, "tiny_digits", 12), 4)
+    for _ in range(2):
+        assert len(list(run.stream([*given, given[0]]))) == 4
+        assert run._streams.pieces(given[0].shape) == 1
+        list(run.stream([given[0][:1]]))
+    list(run.stream([given[0][:1]] * 3))  # streams of their own, whose pieces are too small for batches
+    assert run._streams.pieces(given[0].shape) == 0
+
+
 def test_two_streams_do_not_disturb_each_other():
     run, model = opened("classification", "tiny_cnn_s")
     given = batches(model, inputs_of(model, "tiny_digits", 12), 2)

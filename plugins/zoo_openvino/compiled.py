@@ -43,18 +43,23 @@ class _Run(NamedTuple):
 
 
 class _Streams(NamedTuple):
-    """The network in several streams. shape: the only one that a request takes, or None for any; most: batches."""
+    """The network in `count` streams. shape: the only one that a request takes, or None for any; most: batches;
+    worth: whether so many rows are worth a request of their own, so that larger batches are cut into them.
+    """
 
     model: ov.CompiledModel
+    count: int
     shape: tuple[int, ...] | None
     most: int
+    worth: bool
 
     def pieces(self, shape: tuple[int, ...]) -> int:
         """In how many requests a batch of that shape runs; 0 where these streams don't take it."""
         if self.shape is None:
             return 1
         whole, rest = divmod(shape[0], self.shape[0])
-        return whole if not rest and shape[1:] == self.shape[1:] else 0
+        fits = not rest and shape[1:] == self.shape[1:] and (whole == 1 or self.worth)
+        return whole if fits else 0
 
 
 class OpenVinoCompiled(Compiled):
@@ -82,7 +87,7 @@ class OpenVinoCompiled(Compiled):
         single = cut = _Requests(self._single)
         try:
             for batch in batches:
-                if streams is None and (running or self._streams):
+                if streams is None and (running or self._filled_by(batch)):
                     streams = self._compile_streams(batch)
                     cut = _Requests(streams.model)
                 if len(running) == (streams.most if streams else 1):
@@ -107,29 +112,35 @@ class OpenVinoCompiled(Compiled):
         pieces where each is still worth its request.
         """
         if self._streams is None or not self._streams.pieces(np.shape(first)):
-            model, pieces, shape = self._network.model, 1, None
+            model, pieces, shape, worth = self._network.model, 1, None, False
             if self._network.takes(np.shape(first)):
-                shape = self._piece(first)
+                shape, worth = self._piece(first)
                 pieces = len(first) // shape[0]
                 model = model.clone()
                 model.reshape(list(shape))
             compiled = self._compile(model, "THROUGHPUT")
-            under_way = -(-int(compiled.get_property("NUM_STREAMS")) // pieces)
-            self._streams = _Streams(compiled, shape, under_way + 1)
+            count = int(compiled.get_property("NUM_STREAMS"))
+            self._streams = _Streams(compiled, count, shape, -(-count // pieces) + 1, worth)
         return self._streams
 
-    def _piece(self, first: Any) -> tuple[int, ...]:
-        """The shape of the smallest equal piece of `first` that is worth a request of its own."""
+    def _filled_by(self, batch: Any) -> bool:
+        """Whether `batch` alone, cut in pieces, gives every stream work; one that does not may stay alone."""
+        return self._streams is not None and self._streams.pieces(np.shape(batch)) >= self._streams.count
+
+    def _piece(self, first: Any) -> tuple[tuple[int, ...], bool]:
+        """The shape of the smallest equal piece of `first` that is worth a request of its own, or the whole, which
+        may be worth none; and whether it is.
+        """
         count, *rest = np.shape(first)
         if self.device != "cpu" or not self._network.by_row:
-            return (count, *rest)
+            return (count, *rest), False
         seconds = []
         for _ in range(4):
             start = time.perf_counter()
             self(first[:1])
             seconds.append(time.perf_counter() - start)
-        fitting = [size for size in range(1, count) if count % size == 0 and size * min(seconds) >= PIECE]
-        return (min(fitting, default=count), *rest)
+        fitting = [size for size in range(1, count + 1) if count % size == 0 and size * min(seconds) >= PIECE]
+        return (min(fitting, default=count), *rest), bool(fitting)
 
     def parameters(self) -> None:
         """None: what OpenVINO reads has been folded, and counts otherwise than the variables."""

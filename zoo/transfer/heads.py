@@ -16,6 +16,9 @@ from zoo.runtime import Array
 
 HIDDEN = 256  # units of the hidden layer of the textbook recipe, and filters of the convolution
 BOTTLENECK = 64  # units between the two layers of a residual adapter
+# While an adapter is trained its units' mean is added and no sum. Adam's steps are of one size whatever the gradient,
+# and would move the sum too fast (after 6 epochs on flowers_600 a validation loss of 0.67 against 0.40).
+DAMPING = 1 / BOTTLENECK
 ADAPTER = "adapter"
 DENSE = ("linear", "hidden", ADAPTER)  # heads of dense layers that are descended to
 CONVOLUTIONAL = "convolutional"
@@ -196,7 +199,11 @@ def keras_dense(inputs: Any, units: Sequence[int], residual: bool, dropout: floa
 
     *layers, last = [dense(number) for number in range(len(units))]
     drop = keras.layers.Dropout(dropout)
-    return stacked([*layers, lambda found: last(drop(found))], residual, keras.ops.relu, inputs)
+
+    def relu(found: Any) -> Any:
+        return keras.ops.relu(found) * (DAMPING if residual else 1.0)
+
+    return stacked([*layers, lambda found: last(drop(found))], residual, relu, inputs)
 
 
 def as_head(model: Any, kind: Any, scale: float) -> Head:
@@ -212,16 +219,24 @@ def as_head(model: Any, kind: Any, scale: float) -> Head:
 
 def dense_head(model: Any, residual: bool, scale: float) -> DenseHead:
     """The dense layers of a Keras `model` of features times `scale`, for features that nobody scales."""
-    layers = tuple(tuple(layer.get_weights()) for layer in _dense_layers(model))
-    return DenseHead(layers, residual).scaled(scale).rescaled(*_rescaling(model))
+    layers = [tuple(layer.get_weights()) for layer in _dense_layers(model)]
+    return _damped(DenseHead(tuple(layers), residual), DAMPING).scaled(scale).rescaled(*_rescaling(model))
 
 
 def set_dense(model: Any, head: DenseHead, scale: float) -> None:
     """Make the layers of `model` those of `head`, of the same form: what `dense_head` undoes."""
     by, plus = _rescaling(model)
-    layers = head.rescaled(1 / by, -plus / by).scaled(1 / scale).layers
-    for layer, weights in zip(_dense_layers(model), layers, strict=True):
+    damped = _damped(head.rescaled(1 / by, -plus / by).scaled(1 / scale), 1 / DAMPING)
+    for layer, weights in zip(_dense_layers(model), damped.layers, strict=True):
         layer.set_weights(weights)
+
+
+def _damped(head: DenseHead, by: float) -> DenseHead:
+    """`head` with what its adapter adds, but for the bias, times `by`; one without an adapter as it is."""
+    if not head.residual:
+        return head
+    down, (kernel, bias), *rest = head.layers
+    return replace(head, layers=(down, (kernel * np.float32(by), bias), *rest))
 
 
 def _dense_layers(model: Any) -> list[Any]:

@@ -53,7 +53,7 @@ def solve_labels(
     Its `sharpness` too is each label's own: on few examples a rare one's logits are off by another factor than those of
     a common one. It is judged without `pos_weight`, as probabilities are to hold for the data as they are.
     """
-    layers = []
+    layers: list[tuple[Array, Array]] = []
     for number, column in enumerate(targets.T):
         weight = None if pos_weight is None else {0: 1.0, 1: float(pos_weight[number])}
         found = solve_logistic(features, column.astype(np.int64), c=c, class_weight=weight, seed=seed, views=views)

@@ -41,8 +41,10 @@ def pinned(file: Path | None = None) -> dict[str, str]:
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
         weights = dict(told["weights"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise WeightsError(f"the lock file {str(file)!r} can't be read: {reason(error)}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"the lock file {str(file)!r} can't be read: {type(error).__name__}: {error}") from error
     if told.get("version") != _VERSION:
         raise WeightsError(
             f"the lock file {str(file)!r} has version {told.get('version')!r}; this zoo knows {_VERSION}"

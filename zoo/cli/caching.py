@@ -136,9 +136,8 @@ def export_command(file: Path, names: tuple[str, ...]) -> None:
 
     entries = chosen(names)
     export_bundle(file, entries)
-    click.echo(
-        f"{file}: {count_of(len(entries), 'module')}, {_size(file.stat().st_size)}; taken in with 'zoo cache import'"
-    )
+    held = f"{count_of(len(entries), 'module')}, {_size(file.stat().st_size)}"
+    click.echo(f"{file}: {held}; take them in with 'zoo cache import'")
 
 
 @cache_group.command("import")

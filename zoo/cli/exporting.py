@@ -36,7 +36,7 @@ def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="saved_model: for TensorFlow Serving, preprocessing inside; onnx or litert: from prepared pixels.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Write into this folder.")
-@click.option("--data", help="Check on examples of this dataset, not on those held out in fitting.")
+@click.option("--data", help="Check on examples of this dataset, not of the one that judged the fit.")
 @click.option("--split", help="The split of that dataset, in its own words.")
 @click.option("--input-column", help="The column of a table that holds the inputs.")
 @click.option("--label-column", help="The column of a table that holds the labels.")

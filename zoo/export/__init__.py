@@ -41,8 +41,8 @@ def export_model(
 
     format: "saved_model" (pictures as JPEG or PNG bytes or as uint8 pixels, or texts, preprocessing inside), "onnx" or
         "litert" (prepared pixels; what that means stands in the JSON file beside it).
-    data: the examples to check on, as `Model.evaluate` takes them with `options`; by default what was held out in
-        fitting where that is at hand, else photographs or sentences that the zoo has.
+    data: the examples to check on, as `Model.evaluate` takes them with `options`; by default some of the dataset
+        that judged the fit where that is at hand, else photographs or sentences that the zoo has.
     A folder that is there already keeps what it has. Raises OptionError where a file of that name is there, or the
     format is not known, PairError for a model that gives no class scores, ExportError where the answers differ.
     """

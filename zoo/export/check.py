@@ -60,7 +60,9 @@ class Exported:
 
 
 def real_examples(model: Model, data: Any, options: Mapping[str, Any]) -> list[Any]:
-    """Up to `EXAMPLES` inputs that can be read: of `data`, else of what it was judged on, else the zoo's own."""
+    """Up to `EXAMPLES` inputs that can be read: of `data`, else of the dataset that judged the fit (all of it, also
+    where only a share was held out: answers are compared, not scored), else of the zoo's own.
+    """
     if data is not None:
         found = model.dataset(data, **options).some(EXAMPLES)
     elif (held := getattr(model, "held", None)) is not None:

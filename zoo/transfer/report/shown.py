@@ -61,7 +61,8 @@ def grid(found: Sequence[Answer], columns: int = COLUMNS) -> Drawn:
             if one.picture is not None:
                 axes.imshow(Image.open(io.BytesIO(one.picture)))
             colour = palette.right if one.claim.right else palette.wrong
-            told = f"{shortened(one.claim.answer)}\n({shortened(one.claim.true)})"
+            cross = "" if one.claim.right else "✗ "  # not by colour alone
+            told = f"{cross}{shortened(one.claim.answer)}\n({shortened(one.claim.true)})"
             axes.set_title(told, color=colour, fontsize=9, loc="center", fontweight="normal")
 
     wrong = sum(not one.claim.right for one in found)

@@ -144,7 +144,7 @@ class FittedModel(Model):
     def export(self, out: str | os.PathLike[str], format: str = "saved_model", data: Any = None, **options: Any) -> Any:
         """Write the model into the folder `out` as "saved_model", "onnx" or "litert"; returns how it compares.
 
-        data: real examples to check it on, by default some of the dataset that judged it. See `zoo.export.export_model`.
+        data: real examples to check on, by default some of the dataset that judged it. See `zoo.export.export_model`.
 
         >>> print(flowers.export("out/", format="saved_model"))
         """

@@ -46,7 +46,11 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with the first sentence of each, whole: click's own would end in the middle of it."""
         commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        rows = [(name, _first_sentence(command.help or "")) for name, command in commands if command]
+        rows = [
+            (name, _first_sentence(command.short_help or command.help or ""))
+            for name, command in commands
+            if command and not command.hidden
+        ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

@@ -36,7 +36,8 @@ SHEET = Sheet()
 
 def make_folder(folder: Path) -> None:
     """Make the folder that a command writes into; one above it that was not there is told, for it may be misspelt."""
-    make_parents(folder)
+    if not folder.is_dir():  # one that is there may lie in a folder that nobody may write
+        make_parents(folder)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

@@ -12,7 +12,7 @@ from trained import few_digits, key_of, known
 
 import zoo
 from zoo.cli import zoo as cli
-from zoo.errors import OptionError, PairError
+from zoo.errors import OptionError, PairError, RuntimeLoadError
 from zoo.transfer import swiftest
 from zoo.tuning import contest
 from zoo.tuning.choice import recall
@@ -88,8 +88,29 @@ def test_many_examples_are_worth_one_which_is_remembered(model, digits, monkeypa
 def test_more_examples_that_are_soon_done_are_not(model, digits, monkeypatch):
     monkeypatch.setattr(swiftest, "FEW", 39)
     (note,) = [note for note in model.fit(digits).training.notes if "'tf'" in note]
-    assert "'zoo tune classification/tiny_cnn_s.digits --output features' finds out" in note
+    assert "'zoo tune classification/tiny_cnn_s.digits --batch-size 32 --output features' finds out" in note
     assert recall(key_of(model)) is None
+
+
+def test_a_contest_that_nobody_asked_for_ends_no_fit(model, digits, monkeypatch):
+    def failed(self):
+        raise RuntimeLoadError("runtime 'tf' failed after a while")
+
+    monkeypatch.setattr(contest.Contest, "run", failed)
+    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(swiftest, "WORTH", 0.0)
+    assert any("failed after a while" in note for note in model.fit(digits).training.notes)
+    with pytest.raises(RuntimeLoadError, match="failed after a while"):
+        zoo.get("classification", "tiny_cnn_s", runtime="auto").fit(digits)
+
+
+def test_a_report_on_a_saved_model_finds_its_features(model, digits, tmp_path):
+    known(model, "openvino")
+    model.fit(digits).save(tmp_path / "saved")
+    again = zoo.load(tmp_path / "saved")
+    again.report(tmp_path / "page")
+    assert not again.loaded("features")
+    assert len(list((tmp_path / "cache" / "features").glob("*/features.npy"))) == 1
 
 
 def test_views_that_mean_nothing_are_refused_before_anything_is_computed(model, digits):

@@ -33,7 +33,7 @@ from zoo.errors import BackboneError, DatasetError, OptionError, WeightsError
 from zoo.inputs import Prepared
 from zoo.model import Model
 from zoo.progress import track
-from zoo.runtime import Array
+from zoo.runtime import Array, able_runtime
 from zoo.task import Failed
 from zoo.transfer.targets import target_array
 
@@ -124,7 +124,8 @@ def _lock(folder: Path) -> Path:
 
 def _key(model: Model, dataset: Dataset, output: str) -> str:
     backbone = load_backbone(model.spec, output, model.files(output))
-    form = f"{model.runtime.spec.name}-{model.precision}"
+    runtime = able_runtime(backbone, model.runtime, named=model.named)  # before it is compiled and after
+    form = f"{runtime.spec.name}-{model.precision}"
     return f"{conversion_key(backbone, form)}-{dataset.fingerprint()[:16]}"
 
 

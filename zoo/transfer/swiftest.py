@@ -15,11 +15,13 @@ from typing import Any
 from zoo.backbone import load_backbone
 from zoo.compose import get_runtime
 from zoo.dataset import Dataset
+from zoo.errors import ZooError
 from zoo.model import Model
 from zoo.plugins import AUTO
 from zoo.transfer.copies import copied
 from zoo.transfer.features import kept
 from zoo.tuning.auto import AutoRuntime
+from zoo.tuning.choice import Question
 
 FEW = 1000  # examples: so many take hardly any network as long as a contest
 WORTH = 300.0  # seconds of computing features that make a contest worth its while: it took 103 where it halved them
@@ -28,7 +30,8 @@ WORTH = 300.0  # seconds of computing features that make a contest worth its whi
 def swiftest(model: Model, dataset: Dataset, output: str, batch_size: int, views: int = 0) -> tuple[Model, str]:
     """`model` on the runtime that computes `output` of `dataset` and of so many `views` of each example.
 
-    And what is to be said of it. A runtime that was named stays; features that are there already need none.
+    And what is to be said of it. A runtime that was named stays; features that are there already need none. A contest
+    that nobody asked for ends no fit where it fails.
     """
     auto = model.runtime
     if not isinstance(auto, AutoRuntime):
@@ -36,6 +39,8 @@ def swiftest(model: Model, dataset: Dataset, output: str, batch_size: int, views
             return model, ""
         auto = AutoRuntime(AUTO, model.task, batch_size)
     backbone = load_backbone(model.spec, output, model.files(output))
+    if backbone.runtimes and auto is not model.runtime:  # 'tf' is none of them: nothing could be compared
+        return model, ""
     asked: dict[str, Any] = {"device": model.device, "precision": model.precision}
     choice = auto.remembered(backbone, **asked)
     total = len(dataset) * (1 + views)
@@ -43,9 +48,14 @@ def swiftest(model: Model, dataset: Dataset, output: str, batch_size: int, views
         if total <= FEW:
             return model, ""
         if (seconds := total * _pace(model, dataset, output, batch_size)) < WORTH:
-            command = f"zoo tune {model.pair.name} --output {output}"
+            command = Question(model.task.spec.name, batch_size, **asked).command(model.pair.name, output)
             return model, f"{output} by 'tf' in about {seconds:.0f} s; {command!r} finds out what is faster here, once"
-    choice = choice or auto.choose(backbone, **asked, data=dataset)
+    try:
+        choice = choice or auto.choose(backbone, **asked, data=dataset)
+    except ZooError as error:
+        if auto is model.runtime:
+            raise
+        return model, f"{output} by 'tf': what is faster here could not be found out: {error}"
     told = f"{output} by {choice.runtime} {choice.precision}, the fastest here that answers as 'tf' does"
     return copied(model, runtime=get_runtime(choice.runtime), precision=choice.precision, named=True), told
 

@@ -68,7 +68,8 @@ def fit(
         default the validation part that `data` have (`val/` in a folder), else 0.2 of them.
     test: likewise; judged once, at the end (`FittedModel.test`). By default the test part that `data` have, else none;
         0 for none.
-    strategy: "frozen": the backbone stays as it is, each example passes it once, and its features are kept on disk.
+    strategy: "frozen": the backbone stays as it is, each example passes it once, and its features are kept on disk;
+        where no runtime was named they come from the fastest that is known to agree (`zoo.transfer.swiftest`).
         The others start from the head that "frozen" gives and train on: "last" the stages that `unfreeze` says, "full"
         all, "gradual" stage after stage from the top, each with a smaller rate, "mixed" those that `mixed` says.
     unfreeze: how many stages from the top (2 by default; 3 for "gradual"), or their names, which `zoo show NAME

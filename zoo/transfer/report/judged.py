@@ -16,6 +16,8 @@ from zoo.runtime import Array
 from zoo.task import Failed
 from zoo.transfer.features import extract
 from zoo.transfer.objective import OBJECTIVES
+from zoo.transfer.parts import AT_ONCE
+from zoo.transfer.swiftest import swiftest
 
 if TYPE_CHECKING:
     from zoo.transfer.fitted import FittedModel
@@ -75,8 +77,10 @@ def judge(fitted: FittedModel, dataset: Dataset, places: Array | None, source: s
     Features come from the cache where fitting left them: no example passes the backbone twice.
     Raises DatasetError where nothing is left to judge, LabelError for classes that the model does not have.
     """
+    takes = fitted.head.takes
+    source_of_features, _ = swiftest(fitted, dataset, takes, AT_ONCE)  # as in fitting, of which a file does not tell
     # Whoever fitted has set the limit; here they are told.
-    found = extract(fitted, dataset, max_unreadable=1.0, output=fitted.head.takes)
+    found = extract(source_of_features, dataset, batch_size=AT_ONCE, max_unreadable=1.0, output=takes)
     kept = np.arange(len(found.targets)) if places is None else np.asarray(places)
     if not len(kept):
         raise DatasetError(f"no example of {dataset.name!r} is left to report on")

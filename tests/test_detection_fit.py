@@ -9,6 +9,8 @@ from PIL import Image
 
 import zoo
 from zoo.errors import DatasetError, OptionError, PairError
+from zoo.transfer.objects import divided
+from zoo.transfer.splits import open_data
 from zoo_tiny.scenes import scenes
 
 PARITY = ("even", "odd")
@@ -79,6 +81,14 @@ def test_a_detector_learns_other_labels_and_keeps_them_when_saved(tmp_path):
     assert model.before is None  # it found digits, which are none of these classes
     assert again.after.metrics == model.after.metrics
     assert "it had other classes" in again.report(tmp_path / "page").read_text(encoding="utf-8")
+
+
+def test_annotations_that_number_the_classes_otherwise_judge_by_class(tmp_path):
+    model = zoo.get("detection", "tiny_det_s")
+    data, other = write_coco(tmp_path / "a", 4, 5, PARITY), write_coco(tmp_path / "b", 4, 5, PARITY[::-1])
+    parts = divided(model, open_data(model, data, other, 0, {}), 0, 0.1)
+    for (_, train), (_, judged) in zip(*parts.pictures, strict=True):
+        assert [1 - id for id in train.ids] == list(judged.ids)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from zoo.dataset import Dataset, Example, InMemory, Objects
-from zoo.errors import DatasetError, InputError
+from zoo.errors import DatasetError, InputError, LabelError
 from zoo.inputs import prepare_all
-from zoo.labels import LabelSpace
+from zoo.labels import LabelSpace, translate
 from zoo.model import Model
 from zoo.runtime import Array
 from zoo.task import Failed
@@ -41,7 +42,7 @@ def divided(model: Model, opened: Data, seed: int, limit: int | float) -> Parts:
     rows, failed = _shown(model, training, ids, limit)
     if isinstance(opened.validation, Opened):
         judging, options = opened.validation.dataset, opened.validation.options
-        judged, more = _shown(model, judging, ids, limit)
+        judged, more = _shown(model, judging, _counterparts(judging, training, ids, labels), limit)
         failed += more
         held = HeldOut.of(judging, options)
     else:
@@ -63,6 +64,17 @@ def _classes(dataset: Dataset) -> dict[int, int]:
     if dataset.labels is None:
         raise DatasetError(f"{dataset.name!r} names no classes; give labels=")
     return {id: place for place, id in enumerate(ids)}
+
+
+def _counterparts(judging: Dataset, training: Dataset, ids: Mapping[int, int], labels: LabelSpace) -> Mapping[int, int]:
+    """The ids of `judging` to 0..n-1, by class: another file of annotations may number the same classes otherwise."""
+    if judging.labels is None or training.labels is None or judging.labels.names == training.labels.names:
+        return ids
+    found: dict[int, int] = {}
+    for id in judging.labels.names:
+        with suppress(LabelError):  # a class of which no object trains
+            found |= translate(judging.labels, labels, [id])
+    return found
 
 
 @dataclass(frozen=True)

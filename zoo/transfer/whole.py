@@ -75,7 +75,16 @@ class WholeModel(Model):
         before: Evaluation | None = None,
         after: Evaluation | None = None,
     ) -> None:
-        super().__init__(source.pair, source.task, source.runtime, device=source.device, precision=source.precision)
+        super().__init__(
+            source.pair,
+            source.task,
+            source.runtime,
+            device=source.device,
+            precision=source.precision,
+            weights=source.weights,
+            trust_code=source.trust_code,
+            named=source.named,
+        )
         self.history = history
         self.training = training
         self.failed = failed
@@ -202,4 +211,5 @@ def _relabelled(model: Model, labels: LabelSpace, weights: Path) -> Model:
     outputs = {name: model.spec.outputs[name].model_copy(update=facts)}
     spec = model.spec.model_copy(update={"outputs": outputs, "published": (), "aliases": ()})
     pair = Pair(model.pair.task, spec, name, "ready")
-    return Model(pair, model.task, model.runtime, device=model.device, precision=model.precision)
+    more: dict[str, Any] = {"device": model.device, "precision": model.precision, "named": model.named}
+    return Model(pair, model.task, model.runtime, **more, trust_code=model.trust_code)

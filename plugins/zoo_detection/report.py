@@ -18,7 +18,7 @@ from zoo.transfer.report.kind import Report
 from zoo.transfer.report.page import Section, figure, gallery, table
 from zoo.transfer.report.predicted import Predicted
 from zoo.transfer.report.shown import Answer, Claim, grid
-from zoo_detection.judging import ERRORS, HIT, RIGHT, Judged, Verdict, by_label, judge
+from zoo_detection.judging import ERRORS, HIT, IGNORED, RIGHT, Judged, Verdict, by_label, judge
 from zoo_detection.marking import Box, Mark, marked
 from zoo_detection.matching import RIGHT as HITS
 from zoo_detection.matching import UNMATCHED, match
@@ -159,8 +159,9 @@ def _thresholds(metric: CocoMetric, least: float) -> Drawn | None:
     def draw(figure: Any, palette: Palette) -> None:
         axes = figure.subplots()
         axes.axvline(least, color=palette.faint, linewidth=1)
-        axes.step(scores[last], precision, color=palette.right, label="precision", linewidth=1.8)
-        axes.step(scores[last], recall, color=palette.wrong, linestyle="--", label="recall", linewidth=1.8)
+        style: dict[str, Any] = {"where": "post", "linewidth": 1.8}  # each holds down to the next lower score
+        axes.step(scores[last], precision, color=palette.right, label="precision", **style)
+        axes.step(scores[last], recall, color=palette.wrong, linestyle="--", label="recall", **style)
         axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="lowest score that is kept", ylabel="share")
         axes.grid()
         axes.legend(loc="best", fontsize=9)
@@ -174,7 +175,7 @@ def _thresholds(metric: CocoMetric, least: float) -> Drawn | None:
 
 def _answer(one: Judged, labels: LabelSpace) -> Answer:
     """A picture with all its boxes, and how many are right."""
-    marks = [_mark(one, place, labels) for place, verdict in enumerate(one.verdicts) if verdict.kind != "crowd"]
+    marks = [_mark(one, place, labels) for place, verdict in enumerate(one.verdicts) if verdict.kind != IGNORED]
     marks += [
         Mark(_box(one.true_boxes[place]), labels.label(int(one.true_ids[place])), "missed") for place in one.missed
     ]

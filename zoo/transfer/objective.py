@@ -78,7 +78,7 @@ class Objective(ABC):
     def solve(self, features: Array, targets: Array, *, c: float, weights: Any, seed: int, views: int) -> DenseHead:
         """The head at the optimum of the default loss with an L2 penalty; c: the inverse of the penalty.
 
-        views: of each example there are so many, one after the other, as augmented views.
+        views: of each example there are so many, all first ones before the second ones.
         """
 
     @abstractmethod

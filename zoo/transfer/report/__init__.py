@@ -128,8 +128,11 @@ def _on(fitted: FittedModel | WholeModel, dataset: Dataset, places: Array | None
 
 
 def _how(fitted: FittedModel | WholeModel) -> str:
+    from zoo.transfer.head_training import SOLVED
+
     if max(map(len, fitted.history.history.values())) < 2:
-        return "Solved to its optimum in one step: there are no epochs to draw."
+        solved = fitted.training.strategy == "frozen" and fitted.training.head in SOLVED
+        return "Solved to its optimum in one step: there are no epochs to draw." if solved else "After a single epoch."
     return "By epoch; the dashed line is on what was trained on, the other on what was held out."
 
 

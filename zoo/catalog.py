@@ -132,6 +132,8 @@ def fault(error: ValidationError) -> str:
         said = "there is no such field"
     elif kind == "missing":
         said = "is missing"
+    elif kind == "union_tag_not_found":
+        said = f"lacks {first['ctx']['discriminator']}"
     elif kind == "union_tag_invalid":
         said = f"kind is {first['ctx']['tag']!r}, not one of {first['ctx']['expected_tags']}"
     elif field == "name":

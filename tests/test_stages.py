@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -85,6 +86,14 @@ def test_the_stages_of_a_saved_mobilenet(assets):
 )
 def test_the_block_is_read_from_a_variables_path(path, stage):
     assert stage_name(path) == stage
+
+
+def test_full_trains_every_stage_the_lower_ones_more_slowly():
+    stages = stages_of(loaded("tiny_cnn_m"))
+    (phase,) = plan("full", stages, epochs=2, rate=1.0)
+    rates = [phase.rates[stage.name] for stage in stages if stage.trainable]
+    assert rates[-1] == phase.rates["head"] == 1.0
+    assert all(lower == pytest.approx(0.75 * upper) for lower, upper in pairwise(rates))
 
 
 def test_each_stage_of_gradual_learns_more_slowly_than_the_one_above():

@@ -71,7 +71,8 @@ def fit(
     strategy: "frozen": the backbone stays as it is, each example passes it once, and its features are kept on disk;
         where no runtime was named they come from the fastest that is known to agree (`zoo.transfer.swiftest`).
         The others start from the head that "frozen" gives and train on: "last" the stages that `unfreeze` says, "full"
-        all, "gradual" stage after stage from the top, each with a smaller rate, "mixed" those that `mixed` says.
+        all, the lower ones at smaller rates, "gradual" stage after stage from the top, each with a smaller rate,
+        "mixed" those that `mixed` says.
     unfreeze: how many stages from the top (2 by default; 3 for "gradual"), or their names, which `zoo show NAME
         --stages` lists. mixed: "train", "freeze" or a learning rate by stage: `{"block_16": "train", "Conv_1": 1e-5}`.
     warm_start: a linear, hidden or adapter head begins with the rows of `model`'s own head where label names match; an

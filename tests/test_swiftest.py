@@ -16,6 +16,7 @@ from zoo.errors import OptionError, PairError, RuntimeLoadError
 from zoo.transfer import swiftest
 from zoo.tuning import contest
 from zoo.tuning.choice import recall
+from zoo_tensorflow.savedmodel import SavedModelBackbone
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -102,6 +103,16 @@ def test_a_contest_that_nobody_asked_for_ends_no_fit(model, digits, monkeypatch)
     assert any("failed after a while" in note for note in model.fit(digits).training.notes)
     with pytest.raises(RuntimeLoadError, match="failed after a while"):
         zoo.get("classification", "tiny_cnn_s", runtime="auto").fit(digits)
+
+
+def test_a_network_that_tensorflow_can_not_run_needs_no_contest(model, digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(SavedModelBackbone, "runtimes", ("openvino",))
+    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(swiftest, "WORTH", 0.0)
+    assert model.fit(digits).runtime.spec.name == "openvino"
+    model.fit(digits, head="linear", epochs=1)
+    (features,) = (tmp_path / "cache" / "features").glob("*/features.npy")
+    assert "-openvino-fp32-" in features.parent.name
 
 
 def test_a_report_on_a_saved_model_finds_its_features(model, digits, tmp_path):

@@ -15,9 +15,9 @@ from zoo.cli.writing import make_parents
 
 def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:
     """A callback of options: a format that an installed plugin writes; the nearest ones for another."""
-    from zoo.plugins import installed
+    from zoo.export import formats
 
-    known = sorted({form for runtime in installed().runtimes for form in runtime.exports})
+    known = sorted(formats())
     if value in known:
         return value
     near = difflib.get_close_matches(value, known, n=1)

@@ -29,7 +29,7 @@ from zoo.batches import Answered
 from zoo.cache import cache_folder
 from zoo.conversion import conversion_key
 from zoo.dataset import Dataset
-from zoo.errors import BackboneError, DatasetError, OptionError, WeightsError
+from zoo.errors import BackboneError, DatasetError, OptionError, WeightsError, reason
 from zoo.inputs import Prepared
 from zoo.model import Model
 from zoo.progress import track
@@ -89,7 +89,9 @@ def extract(
             _prune(folder)
             found = _read(folder, dataset)
     except OSError as error:
-        raise WeightsError(f"the cache {str(_folder())!r} can't be written: {error}; ZOO_FEATURES moves it") from error
+        raise WeightsError(
+            f"the cache {str(_folder())!r} can't be written: {reason(error)}; ZOO_FEATURES moves it"
+        ) from error
     require_readable(found.failed, dataset, max_unreadable)
     return found
 

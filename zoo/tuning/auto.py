@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.backbone import Backbone
 from zoo.cache import cache_folder
 from zoo.compose import get_runtime
-from zoo.errors import WeightsError
+from zoo.errors import WeightsError, reason
 from zoo.pairs import find_pair
 from zoo.runtime import Compiled, Runtime
 from zoo.specs import RuntimeSpec
@@ -142,7 +142,7 @@ def _alone() -> Iterator[None]:
             lock.acquire()
     except OSError as error:
         raise WeightsError(
-            f"the cache {str(cache_folder())!r} can't be written: {error}; ZOO_CACHE moves it"
+            f"the cache {str(cache_folder())!r} can't be written: {reason(error)}; ZOO_CACHE moves it"
         ) from error
     try:
         yield

@@ -16,7 +16,7 @@ from zoo.agreement import Agreement
 from zoo.backbone import Backbone
 from zoo.cache import cache_folder
 from zoo.conversion import conversion_key
-from zoo.errors import WeightsError
+from zoo.errors import WeightsError, reason
 from zoo.specs import Spec
 from zoo.tuning.machine import machine
 
@@ -131,4 +131,4 @@ def _file(key: str) -> Path:
 
 
 def _unwritable(error: OSError) -> WeightsError:
-    return WeightsError(f"the cache {str(cache_folder())!r} can't be written: {error}; ZOO_CACHE moves it")
+    return WeightsError(f"the cache {str(cache_folder())!r} can't be written: {reason(error)}; ZOO_CACHE moves it")

@@ -119,6 +119,17 @@ def test_what_killed_runs_began_counts_and_goes_too_unless_a_process_is_at_it(mo
     assert [path.name for path in place.glob("*.draft")] == ["alive.draft"]
 
 
+@pytest.mark.filterwarnings("ignore:backbone .* publisher does not state")
+def test_a_range_that_is_found_out_meanwhile_computes_no_features_anew(tmp_path):
+    stated = zoo.spec("tiny_cnn_s")
+    spec = stated.model_copy(update={"input": stated.input.model_copy(update={"range": None})})
+    model = zoo.get("classification", spec)
+    for seed in (0, 1):
+        model.fit(DIGITS, seed=seed).fit(DIGITS)
+    assert model.spec.input.range is not None
+    assert len(list((tmp_path / "cache" / "features").glob("*/features.npy"))) == 1
+
+
 @pytest.mark.parametrize("damage", ["features.npy", "facts.json"])
 def test_features_that_are_damaged_are_made_anew(model, tmp_path, damage):
     data = pictures(tmp_path / "data", naught=(0, 10), one=(1, 10))

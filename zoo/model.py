@@ -35,6 +35,7 @@ class Model:
 
     device, precision: as asked for; weights: the user's own files by output; trust_code: whether these may run code;
     named: whether the runtime was asked for, so that `fit` must not take features from a faster one.
+    stated: the facts as they were before anything was compiled, which settles what no page states.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Model:
         self.device, self.precision = device, precision
         self.weights = dict(weights or {})
         self.trust_code = trust_code
-        self.named = named
+        self.named, self.stated = named, pair.backbone
         self._compiled: dict[str, Compiled] = {}
 
     @property

@@ -125,7 +125,7 @@ def _lock(folder: Path) -> Path:
 
 
 def _key(model: Model, dataset: Dataset, output: str) -> str:
-    backbone = load_backbone(model.spec, output, model.files(output))
+    backbone = load_backbone(model.stated, output, model.files(output))
     runtime = able_runtime(backbone, model.runtime, named=model.named)  # before it is compiled and after
     form = f"{runtime.spec.name}-{model.precision}"
     return f"{conversion_key(backbone, form)}-{dataset.fingerprint()[:16]}"

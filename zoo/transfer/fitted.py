@@ -113,6 +113,7 @@ class FittedModel(Model):
             named=source.named,
         )
         self._compiled.update(source.loaded(head.takes))
+        self.stated = source.stated
         self.source = source  # the files of a backbone that was trained go with it
         self.head = head
         self.history = history

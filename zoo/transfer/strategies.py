@@ -16,8 +16,8 @@ UNFREEZE = {"last": 2, "gradual": 3}  # stages, where the user says nothing
 # By how much a stage of `gradual` learns more slowly than the one above it: ULMFiT's figure (Howard and Ruder 2018).
 SLOWER = 2.6
 # The share of its rate that a stage of `full` has of the one above it: layer-wise decay as in ELECTRA (Clark et al.
-# 2020), BEiT (Bao et al. 2022) and MAE (He et al. 2022), which take 0.65 to 0.8. With one rate for all stages a
-# MobileNetV2 lost what it knew on 400 flowers (0.887 against 0.890 of the head alone; 0.893 so).
+# 2020), BEiT (Bao et al. 2022) and MAE (He et al. 2022), which take 0.65 to 0.8. Three trainings of a MobileNetV2 on
+# 400 flowers gave 0.885, 0.890, 0.905 with it and 0.885, 0.890, 0.885 without, where the head alone gave 0.890.
 DECAY = 0.75
 
 

@@ -91,7 +91,7 @@ def transfer(monkeypatch):
 
 
 def turn(seconds, accuracy, **parts):
-    return {"seconds": seconds, "accuracy": accuracy, "busy": 0.0, "error": None, "parts": parts}
+    return {"seconds": seconds, "accuracy": accuracy, "busy": 0.0, "error": None, "parts": parts, "tensorflow": False}
 
 
 def test_the_usual_recipe_is_held_against_ours_round_by_round(transfer):
@@ -105,7 +105,7 @@ def test_the_usual_recipe_is_held_against_ours_round_by_round(transfer):
     found = transfer.figures(turns)
     assert (found["speedup"], found["speedup_defaults"]) == (5.5, 6.0)
     assert (found["gain"], found["gain_equal"], found["second_fit_seconds"]) == (0.27, 0.1, 2.5)
-    assert found["folds_over_plain"] is found["speedup_known"] is found["gain_full"] is None
+    assert found["folds_over_plain"] is found["speedup_tf"] is found["gain_full"] is None
     sides = {side: transfer.summary(done) for side, done in turns.items()}
     shown = transfer.table(found | {"sides": sides, "data": "flowers", "busy": 0.5})
     assert "zoo_folds                   -  it broke" in shown
@@ -120,7 +120,7 @@ def test_a_missed_goal_is_said(transfer):
 
 
 def test_a_side_of_transfer_that_fails_says_why(transfer, tmp_path):
-    found = transfer.process("zoo_known", tmp_path / "none", tmp_path, tmp_path / "cache", 0)
+    found = transfer.process("zoo_defaults", tmp_path / "none", tmp_path, tmp_path / "cache", 0)
     assert "there is no" in found["error"]
     assert (found["accuracy"], found["seconds"] > 0) == (None, True)
 
@@ -133,11 +133,12 @@ def test_a_side_without_tensorflow_trains_and_is_judged(transfer, assets, tmp_pa
             pictures = sorted((assets / "data" / "flowers_600" / part / name).iterdir())[:count]
             for picture in pictures:
                 (tmp_path / part / name / picture.name).symlink_to(picture)
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "knowing"))
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     known(zoo.get("classification", importlib.import_module("recipes").mobilenet(assets)), "openvino")
-    found = transfer.process("zoo_known", tmp_path, assets, tmp_path / "cache", 0)
+    found = transfer.process("zoo_defaults", tmp_path, assets, tmp_path / "cache", 0)
     assert found["error"] is None
     assert found["accuracy"] >= 0.75
+    assert not found["tensorflow"]
     assert 0 < found["parts"]["imports"] < found["parts"]["trained"] <= found["seconds"] + 0.1
 
 

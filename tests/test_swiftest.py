@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from trained import few_digits, key_of, known
 
 import zoo
+from zoo.backbone import load_backbone
 from zoo.cli import zoo as cli
-from zoo.errors import OptionError, PairError, RuntimeLoadError
+from zoo.errors import OptionError, PairError, WeightsError
 from zoo.transfer import swiftest
-from zoo.tuning import contest
+from zoo.tuning import contest, glance
 from zoo.tuning.choice import recall
 from zoo_tensorflow.savedmodel import SavedModelBackbone
 
@@ -68,51 +69,78 @@ def test_features_that_are_there_need_no_other_runtime(model, digits):
     assert model.fit(digits, head="linear", epochs=2).runtime.spec.name == "tf"
 
 
-def test_few_examples_are_not_worth_a_contest(model, digits):
-    model.fit(digits)
-    assert recall(key_of(model)) is None
+def glanced(model):
+    """What a glance at OpenVINO found for the features of `model`."""
+    return recall(key_of(model, only="openvino"))
 
 
-def test_many_examples_are_worth_one_which_is_remembered(model, digits, monkeypatch):
-    short_contest(monkeypatch)
-    monkeypatch.setattr(contest, "Limits", functools.partial(contest.Limits, answer=2, stream=0.1))
+def test_few_examples_are_not_worth_a_glance(model, digits):
+    assert model.fit(digits).runtime.spec.name == "tf"
+    assert glanced(model) is None
+
+
+def test_more_examples_are_worth_one_which_is_remembered(model, digits, tmp_path, monkeypatch):
     monkeypatch.setattr(swiftest, "FEW", 39)
-    monkeypatch.setattr(swiftest, "WORTH", 0.0)
     fitted = model.fit(digits)
-    choice = recall(key_of(model))
-    assert {verdict.runtime for verdict in choice.verdicts} >= {"tf", "openvino"}
-    assert all(verdict.agreement for verdict in choice.verdicts if verdict.runtime == "openvino")
+    choice = glanced(model)
+    assert {verdict.runtime for verdict in choice.verdicts} == {"tf", "openvino"}
+    (verdict,) = [verdict for verdict in choice.verdicts if verdict.runtime == "openvino"]
+    assert verdict.agreement.holds
+    assert verdict.agreement.n == 40
+    assert verdict.rate > 0
     assert choice.inputs == f"inputs of {digits!r}"
     assert fitted.runtime.spec.name == choice.runtime
+    monkeypatch.setattr(glance, "Candidate", None)  # no process is needed any more
+    other = zoo.get("classification", "tiny_cnn_s").fit(few_digits(model, tmp_path / "others"))
+    assert other.runtime.spec.name == choice.runtime
 
 
-def test_more_examples_that_are_soon_done_are_not(model, digits, monkeypatch):
+def test_a_runtime_that_disagrees_is_not_taken(model, digits, monkeypatch):
     monkeypatch.setattr(swiftest, "FEW", 39)
-    (note,) = [note for note in model.fit(digits).training.notes if "'tf'" in note]
-    assert "runtime='auto' finds out what is faster here" in note
-    assert recall(key_of(model)) is None
+    monkeypatch.setattr("zoo.agreement.COSINE", 1.1)  # more than there is
+    assert model.fit(digits).runtime.spec.name == "tf"
+    assert [verdict.outcome for verdict in glanced(model).verdicts] == ["chosen", "disagrees"]
 
 
-def test_a_contest_that_nobody_asked_for_ends_no_fit(model, digits, monkeypatch):
-    def failed(self):
-        raise RuntimeLoadError("runtime 'tf' failed after a while")
-
-    monkeypatch.setattr(contest.Contest, "run", failed)
+def test_a_runtime_that_hangs_costs_no_fit(model, digits, monkeypatch):
     monkeypatch.setattr(swiftest, "FEW", 39)
-    monkeypatch.setattr(swiftest, "WORTH", 0.0)
-    assert any("failed after a while" in note for note in model.fit(digits).training.notes)
-    with pytest.raises(RuntimeLoadError, match="failed after a while"):
-        zoo.get("classification", "tiny_cnn_s", runtime="auto").fit(digits)
+    monkeypatch.setattr(glance, "LOAD", 0.01)
+    assert model.fit(digits).runtime.spec.name == "tf"
+    assert "no answer to 'load'" in glanced(model).verdicts[1].reason
 
 
-def test_a_network_that_tensorflow_can_not_run_needs_no_contest(model, digits, tmp_path, monkeypatch):
+def test_a_cache_that_can_not_be_written_costs_no_fit_its_features(model, digits, monkeypatch):
+    def unwritable(key, choice):
+        raise WeightsError("the cache can't be written")
+
+    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(glance, "remember", unwritable)
+    assert any("can't be written" in note for note in model.fit(digits).training.notes)
+
+
+def test_only_what_a_runtime_opens_by_itself_is_glanced_at(model):
+    texts = zoo.get("classification", "tiny_text_s")
+    assert glance.rival(load_backbone(texts.spec, "features", texts.files("features"))) is None
+    pictures = load_backbone(model.spec, "features", model.files("features"))
+    assert glance.rival(pictures).name == "openvino"
+    pictures.runtimes = ("litert",)
+    assert glance.rival(pictures) is None
+
+
+def test_a_network_that_tensorflow_can_not_run_needs_no_glance(model, digits, tmp_path, monkeypatch):
     monkeypatch.setattr(SavedModelBackbone, "runtimes", ("openvino",))
     monkeypatch.setattr(swiftest, "FEW", 39)
-    monkeypatch.setattr(swiftest, "WORTH", 0.0)
     assert model.fit(digits).runtime.spec.name == "openvino"
     model.fit(digits, head="linear", epochs=1)
     (features,) = (tmp_path / "cache" / "features").glob("*/features.npy")
     assert "-openvino-fp32-" in features.parent.name
+
+
+def test_a_contest_that_was_asked_for_is_held(model, digits, monkeypatch):
+    short_contest(monkeypatch)
+    monkeypatch.setattr(contest, "Limits", functools.partial(contest.Limits, answer=2, stream=0.1))
+    asked = zoo.get("classification", "tiny_cnn_s", runtime="auto").fit(digits)
+    assert asked.runtime.spec.name == recall(key_of(model)).runtime == model.fit(digits, seed=1).runtime.spec.name
 
 
 def test_a_report_on_a_saved_model_finds_its_features(model, digits, tmp_path):

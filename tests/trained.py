@@ -46,10 +46,10 @@ def changed(before, after):
     return {name for name in old if old[name].tobytes() != new[name].tobytes()}
 
 
-def key_of(model):
+def key_of(model, only=""):
     """Under which the choice of a runtime for the features of `model` is remembered."""
     backbone = load_backbone(model.spec, "features", model.files("features"))
-    return Question("classification", 32, "fp32").key(backbone)
+    return Question("classification", 32, "fp32", None, only).key(backbone)
 
 
 def known(model, runtime):

@@ -235,10 +235,12 @@ class RuntimeSpec(Spec):
     """How numbers are computed. requires: modules that must be importable; install: the command that brings them.
 
     exports: the formats that its plugin can write models in, each with the loader of a `zoo.export.Exporter`.
+    reads: the formats of which it opens networks of pictures by itself, without TensorFlow.
     """
 
     name: Name
     help: str = ""
+    reads: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("fp32",)
     requires: tuple[str, ...] = ()
     install: str = ""

@@ -15,6 +15,7 @@ def register_runtimes(register: Callable[[zoo.RuntimeSpec], None]) -> None:
             name="openvino",
             help="OpenVINO on Intel and AMD processors, read from the SavedModel itself",
             precisions=("fp32", "bf16"),
+            reads=("saved_model",),
             requires=("openvino",),
             install="pip install 'tf-model-zoo[openvino]'",
             loader="zoo_openvino.runtime:OpenVinoRuntime",

@@ -131,7 +131,7 @@ class Contest:
         # A batch of a new shape may compile anew: the limit is that of loading.
         limit = self._limits.answer + self._limits.load + self._spare
         candidate.ask("answer", limit, seconds=self._limits.answer)
-        return _examples(candidate.outputs(), self._examples.count)
+        return by_example(candidate.outputs(), self._examples.count)
 
     def _measure_reference(self, folder: Path, processes: ExitStack) -> None:
         reference = self._reference
@@ -228,21 +228,30 @@ class Contest:
                 + "".join(f"  {found.runtime} {found.precision}: {found.reason}\n" for found in verdicts)
                 + "ask for another precision, or precision='auto'"
             )
-        return Choice(
-            model=f"{question.task}/{self._backbone.spec.name}",
-            output=self._backbone.output,
-            runtime=chosen.runtime,
-            precision=chosen.precision,
-            batch_size=question.batch_size,
-            asked=question.precision,
-            only=question.only,
-            examples=len(self._answers),
-            inputs=self._examples.origin,
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            machine=machine(),
-            versions=versions(),
-            verdicts=tuple(sorted(verdicts, key=lambda found: (found.outcome != "chosen", -(found.rate or 0)))),
-        )
+        return choice_of(question, self._backbone, self._examples, len(self._answers), (*entrants, *reference), chosen)
+
+
+def choice_of(
+    question: Question, backbone: Backbone, examples: Examples, count: int, entrants: Sequence[Entrant], chosen: Entrant
+) -> Choice:
+    """The answer to `question`: `chosen`, one of `entrants`, of which `REFERENCE` is one; count: examples compared."""
+    reference = next(entrant for entrant in entrants if (entrant.runtime, entrant.precision) == REFERENCE)
+    verdicts = (entrant.verdict(reference, chosen) for entrant in entrants)
+    return Choice(
+        model=f"{question.task}/{backbone.spec.name}",
+        output=backbone.output,
+        runtime=chosen.runtime,
+        precision=chosen.precision,
+        batch_size=question.batch_size,
+        asked=question.precision,
+        only=question.only,
+        examples=count,
+        inputs=examples.origin,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine(),
+        versions=versions(),
+        verdicts=tuple(sorted(verdicts, key=lambda found: (found.outcome != "chosen", -(found.rate or 0)))),
+    )
 
 
 def require_reference() -> None:
@@ -253,7 +262,7 @@ def require_reference() -> None:
         raise MissingPackageError(f"tuning compares all runtimes to {REFERENCE[0]!r}, which is not installed{install}")
 
 
-def _examples(batches: Sequence[dict[str, Array]], count: int) -> list[dict[str, Array]]:
+def by_example(batches: Sequence[dict[str, Array]], count: int) -> list[dict[str, Array]]:
     """The outputs of each example; the repeated ones at the end are left out."""
     rows = (dict(zip(batch, row, strict=True)) for batch in batches for row in zip(*batch.values(), strict=True))
     return [row for row, _ in zip(rows, range(count), strict=False)]

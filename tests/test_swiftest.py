@@ -80,7 +80,7 @@ def test_few_examples_are_not_worth_a_glance(model, digits):
 
 
 def test_more_examples_are_worth_one_which_is_remembered(model, digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(swiftest, "WORTH", 1e6)
     fitted = model.fit(digits)
     choice = glanced(model)
     assert {verdict.runtime for verdict in choice.verdicts} == {"tf", "openvino"}
@@ -96,14 +96,14 @@ def test_more_examples_are_worth_one_which_is_remembered(model, digits, tmp_path
 
 
 def test_a_runtime_that_disagrees_is_not_taken(model, digits, monkeypatch):
-    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(swiftest, "WORTH", 1e6)
     monkeypatch.setattr("zoo.agreement.COSINE", 1.1)  # more than there is
     assert model.fit(digits).runtime.spec.name == "tf"
     assert [verdict.outcome for verdict in glanced(model).verdicts] == ["chosen", "disagrees"]
 
 
 def test_a_runtime_that_hangs_costs_no_fit(model, digits, monkeypatch):
-    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(swiftest, "WORTH", 1e6)
     monkeypatch.setattr(glance, "LOAD", 0.01)
     assert model.fit(digits).runtime.spec.name == "tf"
     assert "no answer to 'load'" in glanced(model).verdicts[1].reason
@@ -113,7 +113,7 @@ def test_a_cache_that_can_not_be_written_costs_no_fit_its_features(model, digits
     def unwritable(key, choice):
         raise WeightsError("the cache can't be written")
 
-    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(swiftest, "WORTH", 1e6)
     monkeypatch.setattr(glance, "remember", unwritable)
     assert any("can't be written" in note for note in model.fit(digits).training.notes)
 
@@ -129,7 +129,7 @@ def test_only_what_a_runtime_opens_by_itself_is_glanced_at(model):
 
 def test_a_network_that_tensorflow_can_not_run_needs_no_glance(model, digits, tmp_path, monkeypatch):
     monkeypatch.setattr(SavedModelBackbone, "runtimes", ("openvino",))
-    monkeypatch.setattr(swiftest, "FEW", 39)
+    monkeypatch.setattr(swiftest, "WORTH", 1e6)
     assert model.fit(digits).runtime.spec.name == "openvino"
     model.fit(digits, head="linear", epochs=1)
     (features,) = (tmp_path / "cache" / "features").glob("*/features.npy")

@@ -182,12 +182,19 @@ def test_whatever_goes_wrong_in_a_pair_is_its_row_and_json_stands_alone(failures
     assert done.stderr == ""
 
 
+# Tests that a shell started in the background have SIGINT ignored, and so would have what they start.
+HEED_INTERRUPTS = """if 1:
+    import os, signal, sys
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])"""
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_an_ended_run_keeps_its_rows_and_leaves_no_process(surroundings, tmp_path, ending):
     out = tmp_path / "rows.jsonl"
     command = [sys.executable, "-m", "zoo", "bench", "--backbone", "broken", "--backbone", "hang", "--out", str(out)]
-    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "preexec_fn": heeds_interrupts}
-    with subprocess.Popen(command, env=surroundings, **piped) as process:
+    command = [sys.executable, "-c", HEED_INTERRUPTS, *command]
+    with subprocess.Popen(command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         wait_until(lambda: out.exists() and out.stat().st_size > 0)
         time.sleep(1)  # into the pair that hangs
         started = psutil.Process(process.pid).children(recursive=True)
@@ -199,11 +206,6 @@ def test_an_ended_run_keeps_its_rows_and_leaves_no_process(surroundings, tmp_pat
     assert ending == signal.SIGKILL or "failed: embedding/broken" in shown
     _, alive = psutil.wait_procs(started, timeout=20)
     assert alive == []
-
-
-def heeds_interrupts() -> None:
-    """Tests that a shell started in the background have SIGINT ignored, and so would have what they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(condition) -> None:

@@ -76,6 +76,10 @@ def test_a_folder_of_that_name_where_one_works_is_not_taken_for_a_part_of_the_da
     assert model.fit("folder:data", test="folder:./test").test.n == 18
 
 
+def test_the_part_that_validates_is_not_the_test_too(model, parted):
+    assert model.fit(f"folder:{parted}", validation="test").test is None
+
+
 def test_what_trains_is_not_judged_on(model, parted):
     with pytest.raises(OptionError, match=r"validation='train' is a part of what trains, all of 'train'"):
         model.fit(f"folder:{parted}", validation="train")
@@ -121,6 +125,8 @@ def test_unreadable_examples_are_named_beyond_a_limit(model, parted):
         ({"test": -0.1}, "test=-0.1 is a share"),
         ({"epochs": 1, "batch_size": 25}, "batch_size=25 is larger than the 24 examples"),
         ({"max_unreadable": -1}, "max_unreadable=-1 means nothing"),
+        ({"test": "val"}, "validation='val' and test='val' are the same examples"),
+        ({"epohcs": 3}, "no setting 'epohcs'; did you mean 'epochs'"),
     ],
 )
 def test_settings_that_mean_nothing_are_told(model, parted, settings, message):

@@ -37,6 +37,16 @@ def test_a_class_that_only_the_validation_data_have_is_named(model):
         model.fit((pixels, classes), validation=(pixels, classes + 1))
 
 
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [(1, r"class number 3, and 3 names .* run from 1 to 3; give their 3 names"), (0, "class number 3, and 3 names")],
+)
+def test_class_numbers_beyond_the_names_are_told(model, first, message):
+    pixels, classes = np.zeros((12, 28, 28, 3), np.uint8), np.arange(12) % (4 - first) + first
+    with pytest.raises(DatasetError, match=message):
+        model.fit((pixels, classes), labels=["World", "Sports", "Business"])
+
+
 def test_a_weight_for_what_is_no_class_is_told_and_classes_without_one_count_once(model):
     with pytest.raises(OptionError, match=r"class_weight names class 17, .* there are 10"):
         model.fit(DIGITS, class_weight={17: 2.0})

@@ -122,7 +122,8 @@ def main(argv: list[str] | None = None) -> None:
         # Click turns a closed pipe into exit code 1: `zoo show NAME | head` asked for no more, and nothing is wrong.
         sys.exit(0 if type(sys.stdout).__name__ == "_PacifyFlushWrapper" else ended.code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("zoo: interrupted", err=True)
+        begun = "\n" if sys.stderr.isatty() else ""  # by a bar, or by the ^C itself
+        click.echo(f"{begun}zoo: interrupted", err=True)
         sys.exit(130)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a user never sees a bare traceback
         _fail(error, arguments)

@@ -163,6 +163,8 @@ def fit_command(
         make_parents(out)
     if report:
         make_folder(report)
+    if _given("views") and settings["augment"] in (None, "none"):
+        raise click.UsageError("--views counts what --augment makes; give one, such as --augment light")
     if preview:
         _preview(opened, data, preview, settings)
     if out is None:
@@ -220,6 +222,8 @@ def _given(option: str) -> bool:
 def _progress(fitted: Any) -> Iterator[str]:
     """What a network that was trained whole scores on what was held out, and what it scored before."""
     before, after = (getattr(fitted, name, None) for name in ("before", "after"))
+    if after and not before:
+        yield "it began with other classes: there is no score of it from before"
     for name, score in after.metrics.items() if after else ():
         known = before.metrics.get(name) if before else None
         yield f"{name:<14} {score}" + (f", {known.value:.4f} before" if known else "")

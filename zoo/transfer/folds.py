@@ -98,7 +98,7 @@ def cross_validate(
 
     >>> print(cross_validate(zoo.get("classification", "mobilenet_v2_100_224"), "folder:flowers/", folds=5))
     """
-    from zoo.transfer.training import check
+    from zoo.transfer.training import check, require_words
 
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
         raise OptionError(f"folds={folds!r} means nothing; it is 2 or more")
@@ -113,6 +113,7 @@ def cross_validate(
     check(model, "frozen", head.head, head.epochs, head.batch_size)
     model, resized = sized(model, size)
     changed, views = augmentation(settings.pop("augment", None)), settings.pop("views", 4)
+    require_words(settings)
     begun = time.perf_counter()
     dataset = open_data(model, data, None, 0, settings).training.dataset
     objective = objective_of(dataset, loss, pos_weight)

@@ -121,6 +121,9 @@ class ClassObjective(Objective):
         there = set(targets.tolist())
         if len(there) < 2:
             raise DatasetError(f"{name!r} has examples of one class alone; a classifier needs two or more")
+        if outside := sorted(there - self.labels.names.keys()):
+            named = f"{len(self.labels)} names are those of 0..{len(self.labels) - 1}"
+            raise DatasetError(f"{name!r} has class number {outside[0]}, and {named}{self._counting(there)}")
         absent = [self.labels.label(id) for id in self.labels.names if id not in there]
         if absent:
             more = f", nor of {len(absent) - 1} more" if len(absent) > 1 else ""
@@ -129,15 +132,15 @@ class ClassObjective(Objective):
 
     def _counting(self, there: set[int]) -> str:
         """What to do about a class that is absent because numbers without names do not begin at 0."""
-        if any(name != str(id) for id, name in self.labels.names.items()):
+        highest, named = max(there), any(name != str(id) for id, name in self.labels.names.items())
+        if named and highest < len(self.labels):
             return ""
-        highest = max(there)
         if there == set(range(1, highest + 1)):
             return (
                 f": its class numbers run from 1 to {highest}; give their {highest} names in that order with "
                 "labels=[...] (--labels NAME,NAME,...)"
             )
-        return f" (its class numbers are read as 0..{highest}; count from 0, or write names)"
+        return "" if named else f" (its class numbers are read as 0..{highest}; count from 0, or write names)"
 
     def settled(self, targets: Array) -> Self:
         """See `Objective.settled`; the positive class is the second one."""

@@ -60,6 +60,7 @@ def open_data(model: Model, data: Any, validation: Any, test: Any, options: Mapp
         validation = own.get("validation") or VALIDATION
     if test is None:
         test = own.get("test") or 0
+        test = 0 if test == validation else test
     if training.dataset.empty:
         raise DatasetError(
             f"{training.dataset.name!r} has no example of class {', '.join(map(repr, training.dataset.empty))}; "
@@ -73,6 +74,9 @@ def open_data(model: Model, data: Any, validation: Any, test: Any, options: Mapp
         raise OptionError(f"validation={validation!r} is a share between 0 and 1, or a dataset")
     if sum(part for part in parts if isinstance(part, float)) >= 1:
         raise OptionError(f"validation={validation!r} and test={test!r} leave nothing to train on")
+    own_parts = [part.dataset.fingerprint() for part in parts if isinstance(part, Opened)]
+    if len(own_parts) > len(set(own_parts)):
+        raise OptionError(f"validation={validation!r} and test={test!r} are the same examples; give others, or test=0")
     return Data(training, *parts)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
+from zoo.dataset import DatasetOptions
 from zoo.errors import OptionError, PairError
 from zoo.model import Model
 from zoo.pairs import find_pair
@@ -100,6 +103,7 @@ def fit(
         out and told (`FittedModel.failed`).
     Raises PairError, OptionError, DatasetError, LabelError.
     """
+    require_words(options)
     check(model, strategy, head, epochs, batch_size)
     before, (model, resized) = model, sized(model, size)
     changed, start, chosen, seconds = augmentation(augment), None, "", dict[str, float]()
@@ -127,6 +131,15 @@ def fit(
     said = (unread, resized or enlargement(model, parts.training.dataset), start.note if start else "", chosen)
     notes = [note for note in said if note]
     return Course(model, parts, objective, settings, extraction, network, notes, seconds).run(train)
+
+
+def require_words(options: Mapping[str, Any]) -> None:
+    """Raise OptionError, with the nearest that there is, for a setting that neither `fit` nor a dataset has."""
+    known = [*{field.name for field in fields(DatasetOptions)} - {"modality", "targets"}, "limit"]
+    for name in options.keys() - set(known):
+        near = difflib.get_close_matches(name, [*inspect.signature(fit).parameters, *known], n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        raise OptionError(f"there is no setting {name!r}{guess}")
 
 
 def check(model: Model, strategy: str, head: Any, epochs: int | None, batch_size: int | None) -> None:

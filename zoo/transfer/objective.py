@@ -122,13 +122,11 @@ class ClassObjective(Objective):
         if len(there) < 2:
             raise DatasetError(f"{name!r} has examples of one class alone; a classifier needs two or more")
         if outside := sorted(there - self.labels.names.keys()):
-            named = f"{len(self.labels)} names are those of 0..{len(self.labels) - 1}"
-            raise DatasetError(f"{name!r} has class number {outside[0]}, and {named}{self._counting(there)}")
-        absent = [self.labels.label(id) for id in self.labels.names if id not in there]
-        if absent:
-            more = f", nor of {len(absent) - 1} more" if len(absent) > 1 else ""
-            how = self._counting(there)
-            raise DatasetError(f"{name!r} has no example of class {absent[0]!r} to train on{more}{how}")
+            what = f"class number {outside[0]}, and {len(self.labels)} names are those of 0..{len(self.labels) - 1}"
+            raise DatasetError(f"{name!r} has {what}{self._counting(there)}")
+        if absent := [self.labels.label(id) for id in self.labels.names if id not in there]:
+            more = f", nor of {len(absent) - 1} more{self._counting(there)}" if absent[1:] else self._counting(there)
+            raise DatasetError(f"{name!r} has no example of class {absent[0]!r} to train on{more}")
 
     def _counting(self, there: set[int]) -> str:
         """What to do about a class that is absent because numbers without names do not begin at 0."""
@@ -136,10 +134,8 @@ class ClassObjective(Objective):
         if named and highest < len(self.labels):
             return ""
         if there == set(range(1, highest + 1)):
-            return (
-                f": its class numbers run from 1 to {highest}; give their {highest} names in that order with "
-                "labels=[...] (--labels NAME,NAME,...)"
-            )
+            how = "labels=[...] (--labels NAME,NAME,...)"
+            return f": its class numbers run from 1 to {highest}; give their {highest} names in that order with {how}"
         return "" if named else f" (its class numbers are read as 0..{highest}; count from 0, or write names)"
 
     def settled(self, targets: Array) -> Self:
